@@ -1,0 +1,163 @@
+//! What every source is read into: host arrays by split, and how they came to be.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Examples;
+
+/// Examples by split, and the format that all of them share.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// The name that reports use, such as `mnist`.
+    pub name: String,
+    /// What one input and one target are.
+    pub format: Format,
+    /// Examples to learn from.
+    pub train: Examples,
+    /// Examples to choose by (early stopping, best checkpoint); none unless asked for.
+    pub validation: Option<Examples>,
+    /// Examples to measure on; none if the source has none and none was split off.
+    pub test: Option<Examples>,
+}
+
+impl Dataset {
+    /// The splits that exist, by name: `train`, then `validation`, then `test`.
+    pub fn splits(&self) -> impl Iterator<Item = (&'static str, &Examples)> {
+        let held_out = [("validation", &self.validation), ("test", &self.test)];
+        let held_out = held_out.into_iter().filter_map(|(name, split)| Some((name, split.as_ref()?)));
+        std::iter::once(("train", &self.train)).chain(held_out)
+    }
+}
+
+/// How a raw picture or table row becomes an input, and what the outputs mean. Saved with every trained network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Format {
+    /// The input side.
+    pub input: InputFormat,
+    /// The output side.
+    pub task: Task,
+}
+
+/// How a raw picture or table row becomes an input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum InputFormat {
+    /// `[channels, height, width]`; each value is `(pixel / 255 - mean[channel]) / std[channel]`.
+    Image {
+        /// 1 (grey) or 3 (red, green, blue).
+        channels: usize,
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+        /// One per channel, of pixel / 255.
+        mean: Vec<f32>,
+        /// One per channel, of pixel / 255; never zero.
+        std: Vec<f32>,
+    },
+    /// `[features]`: the columns' inputs side by side, in this order.
+    Table {
+        /// The columns that are read, found in a file by name.
+        columns: Vec<Column>,
+        /// Texts that stand for "no value".
+        missing: Vec<String>,
+        /// What separates fields.
+        delimiter: char,
+    },
+}
+
+/// How one column of a table becomes inputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Column {
+    /// One input: `(value - mean) / std`.
+    Numeric {
+        /// Name in the header.
+        name: String,
+        /// Mean of the training rows that have a value.
+        mean: f64,
+        /// Standard deviation of the same (1 if they are all equal).
+        std: f64,
+        /// The value taken where there is none: the mean.
+        fill: f64,
+    },
+    /// One input per level: 1 for the level found, else 0. All are 0 where the value is missing or was never seen in
+    /// training.
+    Categorical {
+        /// Name in the header.
+        name: String,
+        /// Texts seen in the training rows, sorted.
+        levels: Vec<String>,
+    },
+}
+
+/// What the network is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Task {
+    /// One of two or more named classes.
+    Classification {
+        /// Class names; a class is the index into this list.
+        classes: Vec<String>,
+    },
+    /// One or more real numbers.
+    Regression {
+        /// Names of the target columns.
+        targets: Vec<String>,
+        /// What was subtracted from each target, from the training split.
+        mean: Vec<f32>,
+        /// What each target was then divided by, from the training split.
+        std: Vec<f32>,
+    },
+}
+
+impl Task {
+    /// How many outputs a network for this task has: classes, or target columns.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        match self {
+            Self::Classification { classes } => classes.len(),
+            Self::Regression { targets, .. } => targets.len(),
+        }
+    }
+}
+
+impl InputFormat {
+    /// Shape of one input: `[channels, height, width]` or `[features]`.
+    #[must_use]
+    pub fn shape(&self) -> Vec<usize> {
+        match self {
+            Self::Image { channels, height, width, .. } => vec![*channels, *height, *width],
+            Self::Table { columns, .. } => vec![columns.iter().map(Column::width).sum()],
+        }
+    }
+
+    /// Per channel, what a pixel of 0 to 255 is multiplied by and what is then added; empty for tables.
+    #[must_use]
+    pub fn scale_and_offset(&self) -> (Vec<f32>, Vec<f32>) {
+        match self {
+            Self::Image { mean, std, .. } => {
+                mean.iter().zip(std).map(|(mean, std)| (1.0 / (255.0 * std), -mean / std)).unzip()
+            }
+            Self::Table { .. } => (Vec::new(), Vec::new()),
+        }
+    }
+}
+
+impl Column {
+    /// Name in the header.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Numeric { name, .. } | Self::Categorical { name, .. } => name,
+        }
+    }
+
+    /// How many inputs the column becomes.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Numeric { .. } => 1,
+            Self::Categorical { levels, .. } => levels.len(),
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Examples as host arrays, and the gathering of batches from them.
+
+/// Input values of many examples, one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Inputs {
+    /// Pictures of one byte per value, each `[channels, height, width]`; the network's input is
+    /// `value * scale[channel] + offset[channel]`.
+    Bytes {
+        /// Raw pixel values, 0 to 255.
+        values: Vec<u8>,
+        /// One factor per channel.
+        scale: Vec<f32>,
+        /// One summand per channel, added after scaling.
+        offset: Vec<f32>,
+    },
+    /// Values that are the network's input as they are.
+    Floats(Vec<f32>),
+}
+
+/// Target values of many examples, one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Targets {
+    /// One class index per example.
+    Classes(Vec<u32>),
+    /// `width` numbers per example, already standardised.
+    Values {
+        /// All numbers, example after example.
+        values: Vec<f32>,
+        /// Numbers per example.
+        width: usize,
+    },
+}
+
+/// One raw picture, for people to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// 1 (grey) or 3 (red, green, blue).
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// `[channels, height, width]`, 0 (dark) to 255.
+    pub values: Vec<u8>,
+}
+
+/// Examples of one shape: inputs and targets side by side.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examples {
+    shape: Vec<usize>,
+    inputs: Inputs,
+    targets: Targets,
+    /// Cells that had no value and were filled in: (example, raw column), sorted.
+    missing: Vec<(u32, u32)>,
+}
+
+impl Examples {
+    /// Puts inputs of `shape` each (such as `[1, 28, 28]`, or `[features]`) beside their targets.
+    ///
+    /// # Panics
+    ///
+    /// If the lengths of inputs and targets disagree, if there are more than `u32::MAX` examples, if the shape has a
+    /// zero, or if byte inputs do not have one scale and one offset per channel of a `[channels, height, width]`.
+    #[must_use]
+    pub fn new(shape: Vec<usize>, inputs: Inputs, targets: Targets) -> Self {
+        let per_input: usize = shape.iter().product();
+        assert!(per_input > 0, "an input of shape {shape:?} has no values");
+        let values = match &inputs {
+            Inputs::Bytes { values, scale, offset } => {
+                assert_eq!(shape.len(), 3, "pictures are [channels, height, width], not {shape:?}");
+                assert_eq!(
+                    (scale.len(), offset.len()),
+                    (shape[0], shape[0]),
+                    "one scale and offset per channel"
+                );
+                values.len()
+            }
+            Inputs::Floats(values) => values.len(),
+        };
+        let count = targets.len();
+        assert!(u32::try_from(count).is_ok(), "{count} examples are too many");
+        assert_eq!(values, count * per_input, "{count} inputs of shape {shape:?}");
+        Self { shape, inputs, targets, missing: Vec::new() }
+    }
+
+    /// Notes the cells that were filled in: (example, raw column), in rising order.
+    pub(crate) fn with_missing(mut self, missing: Vec<(u32, u32)>) -> Self {
+        debug_assert!(missing.is_sorted());
+        self.missing = missing;
+        self
+    }
+
+    /// How many examples there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Shape of one input: `[channels, height, width]` or `[features]`.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Values per input: the product of the shape.
+    #[must_use]
+    pub fn input_len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// All inputs.
+    #[must_use]
+    pub fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    /// All targets.
+    #[must_use]
+    pub fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    /// All class indices; `None` for regression.
+    #[must_use]
+    pub fn classes(&self) -> Option<&[u32]> {
+        match &self.targets {
+            Targets::Classes(classes) => Some(classes),
+            Targets::Values { .. } => None,
+        }
+    }
+
+    /// Cells of a table that had no value and were filled in: (example, column of the input format), rising.
+    #[must_use]
+    pub fn missing(&self) -> &[(u32, u32)] {
+        &self.missing
+    }
+
+    /// Replaces `out` by the inputs of the examples at `indices`: `[indices, shape..]`, in that order.
+    ///
+    /// # Panics
+    ///
+    /// If an index is out of range.
+    pub fn gather(&self, indices: &[u32], out: &mut Vec<f32>) {
+        let per_input = self.input_len();
+        out.clear();
+        out.reserve(indices.len() * per_input);
+        match &self.inputs {
+            Inputs::Bytes { values, scale, offset } => {
+                let plane = per_input / scale.len();
+                for &index in indices {
+                    let picture = &values[index as usize * per_input..][..per_input];
+                    for ((pixels, &scale), &offset) in picture.chunks_exact(plane).zip(scale).zip(offset) {
+                        out.extend(pixels.iter().map(|&pixel| f32::from(pixel) * scale + offset));
+                    }
+                }
+            }
+            Inputs::Floats(values) => {
+                for &index in indices {
+                    out.extend_from_slice(&values[index as usize * per_input..][..per_input]);
+                }
+            }
+        }
+    }
+
+    /// The class indices of the examples at `indices`.
+    ///
+    /// # Panics
+    ///
+    /// If an index is out of range, or the targets are values.
+    #[must_use]
+    pub fn gather_classes(&self, indices: &[u32]) -> Vec<u32> {
+        match &self.targets {
+            Targets::Classes(classes) => indices.iter().map(|&index| classes[index as usize]).collect(),
+            Targets::Values { .. } => panic!("the targets are values, not classes"),
+        }
+    }
+
+    /// The target values of the examples at `indices`: `[indices, width]`.
+    ///
+    /// # Panics
+    ///
+    /// If an index is out of range, or the targets are classes.
+    #[must_use]
+    pub fn gather_values(&self, indices: &[u32]) -> Vec<f32> {
+        match &self.targets {
+            Targets::Values { values, width } => indices
+                .iter()
+                .flat_map(|&index| &values[index as usize * width..][..*width])
+                .copied()
+                .collect(),
+            Targets::Classes(_) => panic!("the targets are classes, not values"),
+        }
+    }
+
+    /// The examples at `indices`, in that order; an index may repeat.
+    ///
+    /// # Panics
+    ///
+    /// If an index is out of range.
+    #[must_use]
+    pub fn select(&self, indices: &[usize]) -> Self {
+        let per_input = self.input_len();
+        let inputs = match &self.inputs {
+            Inputs::Bytes { values, scale, offset } => Inputs::Bytes {
+                values: select_rows(values, per_input, indices),
+                scale: scale.clone(),
+                offset: offset.clone(),
+            },
+            Inputs::Floats(values) => Inputs::Floats(select_rows(values, per_input, indices)),
+        };
+        let targets = match &self.targets {
+            Targets::Classes(classes) => Targets::Classes(select_rows(classes, 1, indices)),
+            Targets::Values { values, width } => {
+                Targets::Values { values: select_rows(values, *width, indices), width: *width }
+            }
+        };
+        let missing = (0u32..)
+            .zip(indices)
+            .flat_map(|(new, &old)| self.missing_of(old).map(move |column| (new, column)));
+        Self { shape: self.shape.clone(), inputs, targets, missing: missing.collect() }
+    }
+
+    /// The raw picture at `index`, before scaling; `None` if the inputs are not pictures or the index is out of range.
+    #[must_use]
+    pub fn picture(&self, index: usize) -> Option<Picture> {
+        let (Inputs::Bytes { values, .. }, &[channels, height, width]) =
+            (&self.inputs, self.shape.as_slice())
+        else {
+            return None;
+        };
+        let values = values.chunks_exact(self.input_len()).nth(index)?.to_vec();
+        Some(Picture { channels, height, width, values })
+    }
+
+    fn missing_of(&self, example: usize) -> impl Iterator<Item = u32> + '_ {
+        let start = self.missing.partition_point(|&(row, _)| (row as usize) < example);
+        self.missing[start..]
+            .iter()
+            .take_while(move |&&(row, _)| row as usize == example)
+            .map(|&(_, column)| column)
+    }
+}
+
+impl Targets {
+    /// How many examples these are the targets of.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Classes(classes) => classes.len(),
+            Self::Values { values, width } => values.len() / (*width).max(1),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The rows of `width` values at `indices`.
+pub(crate) fn select_rows<T: Copy>(values: &[T], width: usize, indices: &[usize]) -> Vec<T> {
+    let mut selected = Vec::with_capacity(indices.len() * width);
+    for &index in indices {
+        selected.extend_from_slice(&values[index * width..][..width]);
+    }
+    selected
+}

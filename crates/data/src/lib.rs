@@ -1,0 +1,41 @@
+//! Data sources, splits, and seeded batches.
+//!
+//! A [`Source`] is read into a [`Dataset`]: plain host arrays by split, plus the [`Format`] that says how raw
+//! pictures or table rows become those arrays, so that a trained network can later be fed files of the same kind.
+//! This crate knows no tensors and no networks, never prints, and draws every random number from
+//! [`seed::stream`].
+
+mod config;
+mod dataset;
+mod duplicates;
+mod error;
+mod examples;
+mod file;
+mod groups;
+pub mod idx;
+mod inspect;
+mod learn;
+mod named;
+mod picture;
+mod plan;
+mod prepare;
+mod raw;
+mod rows;
+pub mod sampler;
+pub mod seed;
+mod sheet;
+pub mod source;
+pub mod split;
+mod table;
+
+pub use config::{DataConfig, Normalize, load};
+pub use dataset::{Column, Dataset, Format, InputFormat, Task};
+pub use duplicates::Overlap;
+pub use error::{ByteProblem, ConfigProblem, DataError, TableProblem};
+pub use examples::{Examples, Inputs, Picture, Targets};
+pub use groups::Groups;
+pub use inspect::{ClassCount, FieldSummary, FieldValues, Inspection, SplitSummary, inspect};
+pub use named::{NamedInputs, inputs_from_bytes, inputs_from_file};
+pub use sampler::{epoch_order, poisson_batch};
+pub use sheet::contact_sheet;
+pub use source::Source;

@@ -1,0 +1,49 @@
+//! A page of small pictures, one row per class.
+
+use crate::{DataError, Dataset, Examples, Picture, Task};
+
+/// Pixels between pictures.
+const GAP: usize = 2;
+/// Brightness of the gaps and of places without a picture.
+const BACKGROUND: u8 = 128;
+
+/// The first `columns` training pictures of each of the first `rows` classes, as the bytes of a PNG file: one row per
+/// class, in the order of the classes. Places without a picture stay grey.
+///
+/// # Errors
+///
+/// If the inputs are not pictures.
+pub fn contact_sheet(dataset: &Dataset, rows: usize, columns: usize) -> Result<Vec<u8>, DataError> {
+    let failed = || DataError::NotPictures { name: dataset.name.clone() };
+    let (&[channels, height, width], Task::Classification { classes }) =
+        (dataset.train.shape(), &dataset.format.task)
+    else {
+        return Err(failed());
+    };
+    let (rows, columns) = (rows.clamp(1, classes.len().max(1)), columns.max(1));
+    let side = |count: usize, size: usize| count * (size + GAP) + GAP;
+    let mut sheet =
+        Picture { channels, height: side(rows, height), width: side(columns, width), values: Vec::new() };
+    sheet.values = vec![BACKGROUND; channels * sheet.height * sheet.width];
+    for (row, class) in (0..rows).zip(0u32..) {
+        for (column, index) in of_class(&dataset.train, class).take(columns).enumerate() {
+            let picture = dataset.train.picture(index).ok_or_else(failed)?;
+            paste(&mut sheet, &picture, side(row, height), side(column, width));
+        }
+    }
+    Ok(sheet.to_png())
+}
+
+fn of_class(examples: &Examples, wanted: u32) -> impl Iterator<Item = usize> + '_ {
+    let classes = examples.classes().unwrap_or_default();
+    classes.iter().enumerate().filter(move |&(_, &class)| class == wanted).map(|(index, _)| index)
+}
+
+fn paste(sheet: &mut Picture, picture: &Picture, top: usize, left: usize) {
+    let lines = picture.values.chunks_exact(picture.width).enumerate();
+    for (line, pixels) in lines {
+        let (channel, row) = (line / picture.height, line % picture.height);
+        let start = (channel * sheet.height + top + row) * sheet.width + left;
+        sheet.values[start..start + picture.width].copy_from_slice(pixels);
+    }
+}
