@@ -1,0 +1,16 @@
+//! Arrays in, numbers with confidence intervals out.
+//!
+//! Absent by design: tensors, models, files, printing. Whoever has a network turns its outputs into plain slices
+//! first, so that a model from anywhere can be measured, and a measurement can be checked against other software.
+//!
+//! A quantity that is undefined (0/0) is `None`, never a made-up zero.
+
+mod classification;
+mod interval;
+mod mean;
+mod regression;
+
+pub use classification::{Average, ClassMetrics, Confusion, NotSquare, top_k};
+pub use interval::{Interval, Proportion, normal_quantile, wilson};
+pub use mean::Mean;
+pub use regression::{MeanError, Regression, regression};
