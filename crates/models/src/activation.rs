@@ -1,0 +1,41 @@
+//! Activation functions.
+
+use burn::tensor::{Tensor, activation};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The function between two layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// `x`: none at all.
+    Identity,
+    /// `max(0, x)`.
+    Relu,
+    /// `x` where positive, `0.01 x` elsewhere.
+    LeakyRelu,
+    /// `x Φ(x)`, with the exact normal distribution function.
+    Gelu,
+    /// `x / (1 + e⁻ˣ)`, also called swish.
+    Silu,
+    /// `1 / (1 + e⁻ˣ)`.
+    Sigmoid,
+    /// The hyperbolic tangent.
+    Tanh,
+}
+
+impl Activation {
+    /// Applies the function to every element.
+    #[must_use]
+    pub fn forward<const D: usize>(self, input: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Identity => input,
+            Self::Relu => activation::relu(input),
+            Self::LeakyRelu => activation::leaky_relu(input, 0.01),
+            Self::Gelu => activation::gelu(input),
+            Self::Silu => activation::silu(input),
+            Self::Sigmoid => activation::sigmoid(input),
+            Self::Tanh => activation::tanh(input),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The architectures, one file each, and the one list that names them.
+
+mod cnn;
+mod lenet5;
+mod mlp;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use cnn::{Cnn, CnnConfig};
+pub use lenet5::{Lenet5, Lenet5Config};
+pub use mlp::{Mlp, MlpConfig};
+
+use crate::{Tap, Tapped};
+
+/// One line an architecture: its variant, whose kebab-case name recipes use, its module and its configuration.
+macro_rules! architectures {
+    ($($(#[$doc:meta])* $variant:ident($module:ty, $config:ty),)*) => {
+        /// The recipe's `[model]` table: which network, and its sizes.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(tag = "name", rename_all = "kebab-case")]
+        pub enum Architecture {
+            $($(#[$doc])* $variant($config),)*
+        }
+
+        /// A network of any architecture.
+        #[derive(Module, Debug)]
+        pub enum Network {
+            $($(#[$doc])* $variant($module),)*
+        }
+
+        impl Architecture {
+            /// Builds the network with fresh weights drawn from `rng`.
+            ///
+            /// # Errors
+            ///
+            /// Where the sizes are impossible or do not fit the input.
+            pub fn init(
+                &self,
+                input: InputShape,
+                outputs: usize,
+                rng: &mut ChaCha8Rng,
+                device: &Device,
+            ) -> Result<Network, ModelError> {
+                match self {
+                    $(Self::$variant(config) => Ok(Network::$variant(config.init(input, outputs, rng, device)?)),)*
+                }
+            }
+        }
+
+        impl Tapped for Network {
+            fn forward(&self, input: Tensor<2>, tap: &mut dyn Tap) -> Tensor<2> {
+                match self {
+                    $(Self::$variant(network) => network.forward(input, tap),)*
+                }
+            }
+        }
+    };
+}
+
+architectures! {
+    /// Multilayer perceptron: fully connected layers of any number and width.
+    Mlp(Mlp, MlpConfig),
+    /// LeNet-5 (LeCun et al. 1998): two convolutions and three fully connected layers.
+    Lenet5(Lenet5, Lenet5Config),
+    /// Small convolutional network: two 3x3 convolutions, max-pooling, two fully connected layers.
+    Cnn(Cnn, CnnConfig),
+}
+
+/// The shape of one input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum InputShape {
+    /// A picture, channels first.
+    Image {
+        /// Colour channels.
+        channels: usize,
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+    /// A row of a table.
+    Features {
+        /// Values in the row.
+        count: usize,
+    },
+}
+
+impl InputShape {
+    /// Values in one input.
+    #[must_use]
+    pub fn features(self) -> usize {
+        match self {
+            Self::Image { channels, height, width } => channels * height * width,
+            Self::Features { count } => count,
+        }
+    }
+
+    /// Channels and size, for an architecture that needs pictures.
+    ///
+    /// # Errors
+    ///
+    /// For rows of a table.
+    pub fn picture(self, architecture: &'static str) -> Result<(usize, [usize; 2]), ModelError> {
+        match self {
+            Self::Image { channels, height, width } => Ok((channels, [height, width])),
+            Self::Features { count } => Err(ModelError::NeedsPictures { architecture, count }),
+        }
+    }
+}
+
+/// Why a network cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A convolutional network was asked to read table rows.
+    #[error(
+        "`{architecture}` reads pictures, but the data are table rows of {count} values; `mlp` reads both"
+    )]
+    NeedsPictures {
+        /// The architecture.
+        architecture: &'static str,
+        /// Values in a row.
+        count: usize,
+    },
+    /// The picture vanishes before the last convolution or pooling.
+    #[error(
+        "`{architecture}` needs pictures of at least {minimum}x{minimum}, but these are {height}x{width}"
+    )]
+    TooSmall {
+        /// The architecture.
+        architecture: &'static str,
+        /// The smallest height and width that fit.
+        minimum: usize,
+        /// The picture's height.
+        height: usize,
+        /// The picture's width.
+        width: usize,
+    },
+    /// A layer without units.
+    #[error("layer {layer} of `{architecture}` has no units; every width must be at least 1")]
+    EmptyLayer {
+        /// The architecture.
+        architecture: &'static str,
+        /// Which layer, from 1.
+        layer: usize,
+    },
+    /// More weights than memory can be asked for.
+    #[error("`{architecture}` would have {parameters} parameters; the limit is {limit}")]
+    TooLarge {
+        /// The architecture.
+        architecture: &'static str,
+        /// How many parameters.
+        parameters: u128,
+        /// How many are allowed.
+        limit: u128,
+    },
+}
+
+/// Four billion bytes of weights: beyond this a typing mistake is likelier than an intention.
+const MAX_PARAMETERS: u128 = 1 << 30;
+
+/// Refuses absurd sizes before anything is allocated; `parameters` is what the network would have.
+fn check_size(architecture: &'static str, parameters: u128) -> Result<(), ModelError> {
+    if parameters > MAX_PARAMETERS {
+        return Err(ModelError::TooLarge { architecture, parameters, limit: MAX_PARAMETERS });
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+use burn::tensor::{
+    Tensor,
+    module::{avg_pool2d, max_pool2d},
+    ops::{AvgPoolOptions, MaxPoolOptions},
+};
+
+macro_rules! pool {
+    ($(#[$doc:meta])* $name:ident, $options:ident, $function:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name {
+            name: String,
+            size: usize,
+        }
+
+        impl $name {
+            /// Windows of `size` by `size` that do not overlap.
+            #[must_use]
+            pub fn new(name: &str, size: usize) -> Self {
+                Self { name: name.to_owned(), size }
+            }
+
+            /// The name of this site, such as `pool1`.
+            #[must_use]
+            pub fn name(&self) -> &str {
+                &self.name
+            }
+
+            /// `[batch, channels, height, width]` to the same with height and width divided by the size, rounded
+            /// down.
+            #[must_use]
+            pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+                $function(input, $options::new([self.size; 2]))
+            }
+        }
+    };
+}
+
+pool!(
+    /// The maximum of each window.
+    MaxPool2d, MaxPoolOptions, max_pool2d
+);
+pool!(
+    /// The mean of each window.
+    AvgPool2d, AvgPoolOptions, avg_pool2d
+);

@@ -1,0 +1,23 @@
+//! Networks whose forward pass can be tapped.
+//!
+//! A network is an ordinary Burn module with one addition: every layer of its forward pass goes through a
+//! [`Tap`]. [`NoTap`] runs the layers as they are; other taps observe, replace or perturb them, and no network
+//! knows which. [`Architecture`] is the recipe's `[model]` table, [`Network`] what it builds.
+//!
+//! This crate knows no data sets, losses or optimizers, and draws its initial weights from a generator that the
+//! caller passes.
+
+mod activation;
+pub mod architectures;
+mod init;
+pub mod layers;
+mod observe;
+mod summary;
+mod tap;
+pub mod weights;
+
+pub use activation::Activation;
+pub use architectures::{Architecture, InputShape, ModelError, Network};
+pub use observe::{Observe, Site};
+pub use summary::{LayerSummary, Summary, summarize};
+pub use tap::{NoTap, Tap, Tapped, Training};

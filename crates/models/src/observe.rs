@@ -1,0 +1,93 @@
+//! A tap that shows every layer's output to a closure and changes nothing.
+
+use burn::tensor::Tensor;
+
+use crate::{
+    Activation,
+    layers::{AvgPool2d, BatchNorm, Conv2d, Dropout, Linear, MaxPool2d},
+    tap::Tap,
+};
+
+/// A place in a forward pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site<'a> {
+    /// The layer's name, such as `fc1`.
+    pub name: &'a str,
+    /// What kind of layer it is, in PyTorch's words.
+    pub kind: &'static str,
+    /// Learnable parameters.
+    pub parameters: u64,
+    /// Multiply-adds for one example.
+    pub multiply_adds: u64,
+    /// The output's shape without the batch.
+    pub shape: Vec<usize>,
+}
+
+/// Calls a closure with each site and its output as `[batch, features]`, after the activation, in the order of the
+/// forward pass.
+#[derive(Debug)]
+pub struct Observe<F>(pub F);
+
+impl<F: FnMut(&Site<'_>, Tensor<2>)> Observe<F> {
+    fn show<const D: usize>(
+        &mut self,
+        name: &str,
+        kind: &'static str,
+        parameters: usize,
+        multiply_adds: u64,
+        output: &Tensor<D>,
+    ) {
+        let dims = output.dims();
+        let shape = dims[1..].to_vec();
+        let features = shape.iter().product();
+        let site = Site { name, kind, parameters: parameters as u64, multiply_adds, shape };
+        (self.0)(&site, output.clone().reshape([dims[0], features]));
+    }
+}
+
+impl<F: FnMut(&Site<'_>, Tensor<2>)> Tap for Observe<F> {
+    fn linear(&mut self, layer: &Linear, input: Tensor<2>, activation: Activation) -> Tensor<2> {
+        let output = layer.forward(input, activation);
+        let parameters = layer.weight.shape().num_elements() + layer.bias.shape().num_elements();
+        self.show(layer.name(), "Linear", parameters, layer.multiply_adds(), &output);
+        output
+    }
+
+    fn conv2d(&mut self, layer: &Conv2d, input: Tensor<4>, activation: Activation) -> Tensor<4> {
+        let output = layer.forward(input, activation);
+        let [_, _, height, width] = output.dims();
+        let parameters = layer.weight.shape().num_elements() + layer.bias.shape().num_elements();
+        self.show(layer.name(), "Conv2d", parameters, layer.multiply_adds([height, width]), &output);
+        output
+    }
+
+    fn batch_norm(&mut self, layer: &BatchNorm, input: Tensor<3>) -> Tensor<3> {
+        let output = layer.forward(input, false);
+        let [channels] = layer.weight.shape().dims();
+        self.show(layer.name(), "BatchNorm", 2 * channels, 0, &output);
+        output
+    }
+
+    fn max_pool2d(&mut self, layer: &MaxPool2d, input: Tensor<4>) -> Tensor<4> {
+        let output = layer.forward(input);
+        self.show(layer.name(), "MaxPool2d", 0, 0, &output);
+        output
+    }
+
+    fn avg_pool2d(&mut self, layer: &AvgPool2d, input: Tensor<4>) -> Tensor<4> {
+        let output = layer.forward(input);
+        self.show(layer.name(), "AvgPool2d", 0, 0, &output);
+        output
+    }
+
+    fn activation(&mut self, name: &str, activation: Activation, input: Tensor<2>) -> Tensor<2> {
+        let output = activation.forward(input);
+        self.show(name, "Activation", 0, 0, &output);
+        output
+    }
+
+    fn dropout(&mut self, layer: &Dropout, input: Tensor<2>) -> Tensor<2> {
+        self.show(layer.name(), "Dropout", 0, 0, &input);
+        input
+    }
+}

@@ -1,0 +1,87 @@
+//! The seam between networks and everything that is done with them.
+
+use burn::tensor::Tensor;
+use rand_chacha::ChaCha8Rng;
+
+use crate::{
+    Activation,
+    layers::{AvgPool2d, BatchNorm, Conv2d, Dropout, Linear, MaxPool2d},
+};
+
+/// What a forward pass meets at each layer. Every method defaults to just running the layer.
+///
+/// A call carries what the plain path can fuse (the activation), and a tap that must see the value before the
+/// activation takes it apart. Layers know their own names, so a tap needs nothing else to tell sites apart.
+pub trait Tap {
+    /// The generator that dropout draws its masks from. `Some` means that the network is being trained: units
+    /// drop, and batch norm uses and records the statistics of the batch.
+    fn training(&mut self) -> Option<&mut ChaCha8Rng> {
+        None
+    }
+
+    /// A fully connected layer: `[batch, in]` to `[batch, out]`.
+    fn linear(&mut self, layer: &Linear, input: Tensor<2>, activation: Activation) -> Tensor<2> {
+        layer.forward(input, activation)
+    }
+
+    /// A 2-D convolution: `[batch, in, height, width]` to `[batch, out, height', width']`.
+    fn conv2d(&mut self, layer: &Conv2d, input: Tensor<4>, activation: Activation) -> Tensor<4> {
+        layer.forward(input, activation)
+    }
+
+    /// Batch normalization over `[batch, channels, positions]`.
+    fn batch_norm(&mut self, layer: &BatchNorm, input: Tensor<3>) -> Tensor<3> {
+        let training = self.training().is_some();
+        layer.forward(input, training)
+    }
+
+    /// Maximum over windows.
+    fn max_pool2d(&mut self, layer: &MaxPool2d, input: Tensor<4>) -> Tensor<4> {
+        layer.forward(input)
+    }
+
+    /// Mean over windows.
+    fn avg_pool2d(&mut self, layer: &AvgPool2d, input: Tensor<4>) -> Tensor<4> {
+        layer.forward(input)
+    }
+
+    /// An activation that no layer before it could fuse, over `[batch, features]`.
+    fn activation(&mut self, name: &str, activation: Activation, input: Tensor<2>) -> Tensor<2> {
+        let _ = name;
+        activation.forward(input)
+    }
+
+    /// Dropout over `[batch, features]`: the identity unless [`training`](Self::training).
+    fn dropout(&mut self, layer: &Dropout, input: Tensor<2>) -> Tensor<2> {
+        match self.training() {
+            Some(rng) => layer.forward(input, rng),
+            None => input,
+        }
+    }
+}
+
+/// Anything with a tapped forward pass: the networks here, or a Burn module of your own.
+pub trait Tapped {
+    /// The outputs for a batch of flattened inputs: `[batch, features]` to `[batch, outputs]`, before any softmax
+    /// or sigmoid.
+    fn forward(&self, input: Tensor<2>, tap: &mut dyn Tap) -> Tensor<2>;
+}
+
+/// Evaluation: each layer as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoTap;
+
+impl Tap for NoTap {}
+
+/// Plain training: each layer as it is, with dropout drawn from `rng` and batch norm in training mode.
+#[derive(Debug)]
+pub struct Training {
+    /// The generator of this step's dropout masks.
+    pub rng: ChaCha8Rng,
+}
+
+impl Tap for Training {
+    fn training(&mut self) -> Option<&mut ChaCha8Rng> {
+        Some(&mut self.rng)
+    }
+}
