@@ -1,0 +1,82 @@
+//! The whole state of training in one file.
+//!
+//! A safetensors file with the tensors `model/…`, `average/…` and `optimizer/…`, and the rest as JSON in its metadata.
+
+use std::collections::BTreeMap;
+
+use crucible_models::weights::{self, State};
+use serde::{Deserialize, Serialize};
+
+use crate::{RunFolder, TrainError, history::History, run_folder::name, update::UpdaterState};
+
+const KEY: &str = "crucible";
+/// Raised whenever a checkpoint changes its meaning.
+const VERSION: u32 = 1;
+
+pub(crate) struct Checkpoint {
+    pub(crate) model: State,
+    pub(crate) average: Option<State>,
+    pub(crate) optimizer: UpdaterState,
+    pub(crate) history: History,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    version: u32,
+    has_average: bool,
+    counters: BTreeMap<String, u64>,
+    history: History,
+}
+
+impl Checkpoint {
+    pub(crate) fn save(self, folder: &RunFolder) -> Result<(), TrainError> {
+        let header = Header {
+            version: VERSION,
+            has_average: self.average.is_some(),
+            counters: self.optimizer.counters,
+            history: self.history,
+        };
+        let header = serde_json::to_string(&header).expect("plain data");
+        let mut tensors = State::new();
+        let parts = [
+            ("model", Some(self.model)),
+            ("average", self.average),
+            ("optimizer", Some(self.optimizer.tensors)),
+        ];
+        for (part, state) in parts {
+            tensors
+                .extend(state.into_iter().flatten().map(|(name, tensor)| (format!("{part}/{name}"), tensor)));
+        }
+        folder.write(name::LAST, &weights::to_safetensors(&tensors, Some((KEY, header))))
+    }
+
+    /// The last checkpoint, or `None` where none was saved yet.
+    pub(crate) fn load(folder: &RunFolder) -> Result<Option<Self>, TrainError> {
+        if !folder.has(name::LAST) {
+            return Ok(None);
+        }
+        let damaged = |problem: String| TrainError::Damaged { path: folder.path(name::LAST), problem };
+        let bytes = folder.read(name::LAST)?;
+        let (tensors, header) = weights::from_safetensors(&bytes, KEY).map_err(|e| damaged(e.to_string()))?;
+        let header = header.ok_or_else(|| damaged("it holds no state of training".to_owned()))?;
+        let header: Header = serde_json::from_str(&header).map_err(|e| damaged(e.to_string()))?;
+        if header.version != VERSION {
+            return Err(damaged(format!(
+                "its version is {}, and this program reads {VERSION}",
+                header.version
+            )));
+        }
+        let part = |part: &str| -> State {
+            let prefix = format!("{part}/");
+            let named =
+                tensors.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?, tensor)));
+            named.map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect()
+        };
+        Ok(Some(Self {
+            model: part("model"),
+            average: header.has_average.then(|| part("average")),
+            optimizer: UpdaterState { tensors: part("optimizer"), counters: header.counters },
+            history: header.history,
+        }))
+    }
+}

@@ -1,0 +1,35 @@
+//! The training loop and everything it is made of.
+//!
+//! [`train`] takes a network, a data set and a checked [`TrainConfig`], and leaves a [run folder](run_folder) behind:
+//! metrics, events for TensorBoard, checkpoints, and the weights. It can be stopped anywhere, by a request or by a
+//! power cut, and continues to the same bytes.
+//!
+//! Absent by design: recipes as text, printing, privacy, attacks, compression. The clock and the wish to stop come
+//! from the caller, who is told of everything through [`Event`]s.
+
+mod average;
+mod checkpoint;
+mod config;
+mod divergence;
+mod error;
+mod evaluate;
+mod event;
+mod gradients;
+mod history;
+pub mod losses;
+mod metrics_log;
+pub mod optimizers;
+pub mod run_folder;
+pub mod schedules;
+mod step;
+mod tensorboard;
+mod trainer;
+mod update;
+
+pub use config::{CheckpointConfig, EarlyStopping, Regularization, TrainConfig, Until};
+pub use error::TrainError;
+pub use evaluate::{Evaluation, evaluate, predict};
+pub use event::{EpochRecord, Event, Outcome, StopReason};
+pub use run_folder::RunFolder;
+pub use trainer::{Job, train};
+pub use update::Updater;

@@ -1,0 +1,336 @@
+//! The loop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::module::Module;
+use burn::tensor::Device;
+use crucible_data::{Dataset, Examples, Task, epoch_order};
+use crucible_models::{Network, weights};
+
+use crate::{
+    EpochRecord, Event, Outcome, RunFolder, StopReason, TrainConfig, TrainError, Updater,
+    average::blend,
+    checkpoint::Checkpoint,
+    divergence,
+    evaluate::evaluate,
+    gradients::{add_l1, clip_global_norm, constrain_max_norm},
+    history::History,
+    metrics_log::MetricsLog,
+    run_folder::name,
+    schedules::Position,
+    step::Steps,
+};
+
+/// Steps between two lines of the logs.
+const LOG_EVERY: u64 = 50;
+
+/// A job: what to train, on what, how, and where to leave it.
+pub struct Job<'a> {
+    /// The network with its initial weights, not tracked by autodiff.
+    pub network: Network,
+    /// The examples.
+    pub data: &'a Dataset,
+    /// How to train; checked against the data by [`Job::check`].
+    pub config: &'a TrainConfig,
+    /// The seed of every random draw.
+    pub seed: u64,
+    /// Where to compute, without autodiff.
+    pub device: &'a Device,
+    /// Where to write. A run that was stopped in it is continued.
+    pub folder: &'a RunFolder,
+    /// Set from outside to stop after the step under way.
+    pub stop: &'a AtomicBool,
+    /// Seconds since the epoch of Unix.
+    pub clock: &'a dyn Fn() -> f64,
+}
+
+impl Job<'_> {
+    /// Whether the configuration fits the data.
+    ///
+    /// # Errors
+    ///
+    /// A loss that does not fit the task, a target that cannot be measured, no examples at all.
+    pub fn check(config: &TrainConfig, data: &Dataset) -> Result<(), TrainError> {
+        config.loss.loss().outputs(&data.format.task)?;
+        if data.train.is_empty() {
+            return Err(TrainError::NoExamples);
+        }
+        if let Some(until) = &config.until {
+            if data.validation.is_none() && data.test.is_none() {
+                return Err(TrainError::NothingToMeasure);
+            }
+            if until.accuracy.is_some() && matches!(data.format.task, Task::Regression { .. }) {
+                return Err(TrainError::NoAccuracy);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Trains until the job is done, has met its target, or is told to stop.
+///
+/// The weights, the checkpoints and the logs are in the folder afterwards. Where the folder holds a checkpoint, training
+/// continues from it, to the same bytes as if it had never stopped.
+///
+/// # Errors
+///
+/// Where the configuration does not fit the data, a file cannot be read or written, or training diverges; what was
+/// saved before stays.
+pub fn train(job: Job<'_>, observe: &mut dyn FnMut(Event<'_>)) -> Result<Outcome, TrainError> {
+    Job::check(job.config, job.data)?;
+    let mut trainer = Trainer::new(job)?;
+    observe(Event::Start { step: trainer.history.step, steps: trainer.total_steps() });
+    while trainer.history.ended.is_none() {
+        if trainer.run_epoch(observe)? == Flow::Interrupted {
+            trainer.save()?;
+            return Ok(trainer.outcome(StopReason::Interrupted));
+        }
+    }
+    let reason = trainer.history.ended.unwrap_or(StopReason::Completed);
+    trainer.keep_best(reason)?;
+    let state = weights::collect(&trainer.result());
+    trainer.folder.write(name::MODEL, &weights::to_safetensors(&state, Some(("format", "pt".to_owned()))))?;
+    Ok(trainer.outcome(reason))
+}
+
+#[derive(PartialEq)]
+enum Flow {
+    Completed,
+    Interrupted,
+}
+
+struct Trainer<'a> {
+    /// Tracked by autodiff.
+    network: Network,
+    average: Option<Network>,
+    updater: Updater,
+    history: History,
+    log: MetricsLog,
+    steps: Steps<'a>,
+    data: &'a Dataset,
+    config: &'a TrainConfig,
+    device: &'a Device,
+    folder: &'a RunFolder,
+    stop: &'a AtomicBool,
+    clock: &'a dyn Fn() -> f64,
+    /// When this sitting began, less what earlier ones took.
+    started: f64,
+    saved: f64,
+}
+
+impl<'a> Trainer<'a> {
+    fn new(job: Job<'a>) -> Result<Self, TrainError> {
+        let Job { network, data, config, seed, device, folder, stop, clock } = job;
+        let now = clock();
+        let mut updater = Updater::new(config.optimizer.optimizer());
+        let misfit = |source| TrainError::Weights { path: folder.path(name::LAST), source };
+        let (network, average, history) = match Checkpoint::load(folder)? {
+            None => (network.clone(), config.ema.map(|_| network), History::default()),
+            Some(Checkpoint { model, average, optimizer, history }) => {
+                let damaged = |problem| TrainError::Damaged { path: folder.path(name::LAST), problem };
+                updater.restore(&optimizer, device).map_err(damaged)?;
+                let average = average.map(|state| weights::assign(network.clone(), &state));
+                (
+                    weights::assign(network, &model).map_err(misfit)?,
+                    average.transpose().map_err(misfit)?,
+                    history,
+                )
+            }
+        };
+        let outputs = config.loss.loss().outputs(&data.format.task)?;
+        let log = MetricsLog::open(folder, history.metrics_bytes, history.events_bytes, now)?;
+        let steps = Steps {
+            examples: &data.train,
+            loss: config.loss.loss(),
+            outputs,
+            seed,
+            device: device.clone().autodiff(),
+        };
+        let started = now - history.seconds;
+        let network = network.train();
+        Ok(Self {
+            network,
+            average,
+            updater,
+            history,
+            log,
+            steps,
+            data,
+            config,
+            device,
+            folder,
+            stop,
+            clock,
+            started,
+            saved: now,
+        })
+    }
+
+    fn steps_per_epoch(&self) -> u64 {
+        if self.config.optimizer.optimizer().full_batch() {
+            return 1;
+        }
+        self.data.train.len().div_ceil(self.config.batch_size) as u64
+    }
+
+    fn total_steps(&self) -> u64 {
+        self.config.epochs * self.steps_per_epoch()
+    }
+
+    fn run_epoch(&mut self, observe: &mut dyn FnMut(Event<'_>)) -> Result<Flow, TrainError> {
+        let epoch = self.history.epochs.len() as u64 + 1;
+        let order = epoch_order(self.steps.seed, epoch, self.data.train.len());
+        let batch = if self.steps_per_epoch() == 1 { order.len() } else { self.config.batch_size };
+        let mut lr = self.lr();
+        for indices in order.chunks(batch).skip(self.history.epoch_step as usize) {
+            lr = self.lr();
+            let loss = self.step(indices, lr, epoch)?;
+            observe(Event::Step { step: self.history.step, examples: indices.len() as u64, loss });
+            if self.history.step.is_multiple_of(LOG_EVERY) {
+                self.log.step(self.history.step, loss, lr, (self.clock)())?;
+            }
+            // The last step of an epoch is saved with the epoch's measurements.
+            if self.history.epoch_step < self.steps_per_epoch() {
+                if self.stop.load(Ordering::Relaxed) {
+                    return Ok(Flow::Interrupted);
+                }
+                if self.is_checkpoint_due() {
+                    self.save()?;
+                }
+            }
+        }
+        self.complete_epoch(epoch, lr, observe)?;
+        let stopped = self.stop.load(Ordering::Relaxed) && self.history.ended.is_none();
+        Ok(if stopped { Flow::Interrupted } else { Flow::Completed })
+    }
+
+    /// The learning rate of the next step.
+    fn lr(&self) -> f64 {
+        let losses = self.history.losses();
+        let (step, steps) = (self.history.step, self.total_steps());
+        let position = Position { step, steps, epoch: self.history.epochs.len() as u64, losses: &losses };
+        let warmup = self.config.warmup_steps;
+        let rise = if step < warmup { (step + 1) as f64 / (warmup + 1) as f64 } else { 1.0 };
+        self.config.optimizer.optimizer().lr() * rise * self.config.schedule.schedule().factor(position)
+    }
+
+    fn step(&mut self, indices: &[u32], lr: f64, epoch: u64) -> Result<f64, TrainError> {
+        let step = self.history.step + 1;
+        let (loss, mut gradients) = if self.config.optimizer.optimizer().full_batch() {
+            self.steps.gradient_in_parts(&self.network, indices, self.config.batch_size, step)
+        } else {
+            self.steps.gradient(&self.network, indices, step)
+        };
+        if !loss.is_finite() {
+            let weights = weights::collect(&self.network);
+            let place =
+                divergence::locate(&self.network.valid(), &weights, self.steps.inputs(indices).inner());
+            return Err(TrainError::Diverged { step, epoch, lr, place });
+        }
+        let regularization = &self.config.regularization;
+        if regularization.l1 > 0.0 {
+            gradients = add_l1(&self.network, gradients, regularization.l1);
+        }
+        if let Some(max_norm) = self.config.clip_norm {
+            gradients = clip_global_norm(&self.network, gradients, max_norm);
+        }
+        let mut network = self.updater.step(self.network.clone(), gradients, lr);
+        if let Some(max_norm) = regularization.max_norm {
+            network = constrain_max_norm(network, max_norm);
+        }
+        self.network = network;
+        if let (Some(average), Some(decay)) = (self.average.take(), self.config.ema) {
+            self.average = Some(blend(average, &self.network.valid(), decay));
+        }
+        self.history.step = step;
+        self.history.epoch_step += 1;
+        self.history.epoch_loss.record_many(loss, indices.len() as u64);
+        Ok(loss)
+    }
+
+    /// The network to measure and keep.
+    fn result(&self) -> Network {
+        self.average.clone().unwrap_or_else(|| self.network.valid())
+    }
+
+    fn complete_epoch(
+        &mut self,
+        epoch: u64,
+        lr: f64,
+        observe: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), TrainError> {
+        let network = self.result();
+        let measure = |examples: &Option<Examples>| {
+            examples.as_ref().map(|examples| {
+                evaluate(&network, examples, self.steps.loss, &self.data.format.task, self.device)
+            })
+        };
+        let (validation, test) = (measure(&self.data.validation), measure(&self.data.test));
+        let record = EpochRecord {
+            epoch,
+            epochs: self.config.epochs,
+            step: self.history.step,
+            loss: self.history.epoch_loss.value().unwrap_or(0.0),
+            lr,
+            validation_loss: validation.as_ref().map(|e| e.loss),
+            validation_accuracy: validation.as_ref().and_then(|e| e.accuracy),
+            test_loss: test.as_ref().map(|e| e.loss),
+            test_accuracy: test.as_ref().and_then(|e| e.accuracy),
+            seconds: (self.clock)() - self.started,
+        };
+        if [record.validation_loss, record.test_loss].into_iter().flatten().any(|loss| !loss.is_finite()) {
+            let place = "the loss on the held-out examples is not finite".to_owned();
+            return Err(TrainError::Diverged { step: self.history.step, epoch, lr, place });
+        }
+        self.log.epoch(&record, (self.clock)())?;
+        observe(Event::Epoch(&record));
+        if self.history.complete_epoch(record) {
+            let state = weights::collect(&network);
+            self.folder
+                .write(name::BEST, &weights::to_safetensors(&state, Some(("format", "pt".to_owned()))))?;
+        }
+        self.history.ended = self.history.verdict(self.config);
+        self.save()
+    }
+
+    fn is_checkpoint_due(&self) -> bool {
+        let checkpoint = &self.config.checkpoint;
+        checkpoint.every_steps.is_some_and(|every| self.history.step.is_multiple_of(every))
+            || (self.clock)() - self.saved >= checkpoint.every_minutes * 60.0
+    }
+
+    fn save(&mut self) -> Result<(), TrainError> {
+        let model = weights::collect(&self.network);
+        if let Some(parameter) = divergence::bad_parameter(&model) {
+            let place = format!("the parameter `{parameter}` is not finite after this step");
+            let epoch = self.history.epochs.len() as u64 + 1;
+            return Err(TrainError::Diverged { step: self.history.step, epoch, lr: self.lr(), place });
+        }
+        self.saved = (self.clock)();
+        self.history.seconds = self.saved - self.started;
+        (self.history.metrics_bytes, self.history.events_bytes) = self.log.lengths();
+        let average = self.average.as_ref().map(weights::collect);
+        let checkpoint =
+            Checkpoint { model, average, optimizer: self.updater.state(), history: self.history.clone() };
+        checkpoint.save(self.folder)
+    }
+
+    /// After early stopping, the weights of the best epoch are the result.
+    fn keep_best(&mut self, reason: StopReason) -> Result<(), TrainError> {
+        if reason != StopReason::EarlyStopped {
+            return Ok(());
+        }
+        let path = || self.folder.path(name::BEST);
+        let (state, _) = weights::from_safetensors(&self.folder.read(name::BEST)?, "format")
+            .map_err(|source| TrainError::Weights { path: path(), source })?;
+        let best = weights::assign(self.result(), &state);
+        self.average = Some(best.map_err(|source| TrainError::Weights { path: path(), source })?);
+        Ok(())
+    }
+
+    fn outcome(self, reason: StopReason) -> Outcome {
+        let network = self.result();
+        let History { epochs, best_epoch, step, seconds, .. } = self.history;
+        Outcome { network, reason, epochs, best_epoch, steps: step, seconds }
+    }
+}
