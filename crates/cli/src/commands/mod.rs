@@ -1,0 +1,49 @@
+//! The verbs, one file each, and the one list that names them.
+
+mod data;
+mod eval;
+mod model;
+mod predict;
+mod recipe;
+mod report;
+mod train;
+
+use crate::{
+    error::CliError,
+    output::{Output, Status},
+};
+
+/// One line a verb: its variant, and the file of that name, whose `Args` and `run` it is.
+macro_rules! commands {
+    ($($(#[$doc:meta])* $variant:ident = $module:ident,)*) => {
+        #[derive(Debug, clap::Subcommand)]
+        pub(crate) enum Command {
+            $($(#[$doc])* $variant($module::Args),)*
+        }
+
+        impl Command {
+            pub(crate) fn run(self, output: &Output) -> Result<Status, CliError> {
+                match self {
+                    $(Self::$variant(args) => $module::run(args, output),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    /// Train a network as a recipe says; without one, the default job on MNIST
+    Train = train,
+    /// Measure a run's network on a split of its data
+    Eval = eval,
+    /// Ask a run's network about pictures, IDX files or table rows
+    Predict = predict,
+    /// Write a run's report anew
+    Report = report,
+    /// List data sources, or look into one
+    Data = data,
+    /// List, show and check recipes
+    Recipe = recipe,
+    /// List architectures, or sum one up layer by layer
+    Model = model,
+}

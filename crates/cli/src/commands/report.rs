@@ -1,0 +1,28 @@
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::{
+    error::CliError,
+    findings::{self, Ending},
+    output::{Output, Status},
+    run::Run,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run folder
+    run: PathBuf,
+}
+
+pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
+    let run = Run::open(&args.run)?;
+    let recipe = run.recipe()?;
+    let data = crucible_data::load(&recipe.data, Path::new("."), recipe.seed)?;
+    let summary = findings::write(&run, &recipe, &data, &Ending::read(&run.folder)?)?;
+    let path = run.folder.path(findings::REPORT);
+    output.object(&json!({ "report": path, "test_accuracy": summary.accuracy, "test_loss": summary.loss }));
+    output.line(&summary.sentence);
+    output.line(format!("Report: {}", path.display()));
+    Ok(Status::Done)
+}

@@ -1,0 +1,226 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use burn::tensor::Device;
+use crucible_data::Dataset;
+use crucible_train::{EpochRecord, Event, Job, Outcome, RunFolder, StopReason, run_folder::name, train};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    error::CliError,
+    findings::{self, Ending},
+    output::{Output, Status},
+    progress::Progress,
+    recipe::{Recipe, SHIPPED, Source},
+    run::{Run, RunConfig, open_folder},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A recipe file, or the name of a shipped recipe [default: mnist-mlp]
+    recipe: Option<String>,
+
+    /// The run folder to make [default: runs/NAME-N]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Go on with a run that was stopped
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "out", "set"])]
+    resume: Option<PathBuf>,
+
+    /// Override a key of the recipe, such as train.epochs=3
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
+    let sitting = match &args.resume {
+        Some(path) => Sitting::resume(path)?,
+        None => Sitting::begin(&args)?,
+    };
+    let stop = stop_on_interrupt();
+    let outcome = sitting.train(&stop, output)?;
+    sitting.conclude(outcome, output)
+}
+
+/// A job that is ready to run: everything checked and loaded, the folder made.
+struct Sitting {
+    recipe: Recipe,
+    data: Dataset,
+    config: RunConfig,
+    folder: RunFolder,
+    device: Device,
+}
+
+impl Sitting {
+    fn begin(args: &Args) -> Result<Self, CliError> {
+        let source = Source::find(args.recipe.as_deref())?;
+        let checked = source.check(&args.set)?;
+        let recipe = checked.value;
+        let root = match &args.out {
+            Some(root) => root.clone(),
+            None => free_folder(Path::new("runs"), &source.stem),
+        };
+        let (data, config) = prepare(&recipe)?;
+        let folder = RunFolder::create(&root, &checked.filled)?;
+        let text = serde_json::to_string_pretty(&config).expect("plain data");
+        folder.write(name::CONFIG, text.as_bytes())?;
+        Ok(Self { recipe, data, config, folder, device: Device::flex() })
+    }
+
+    fn resume(path: &Path) -> Result<Self, CliError> {
+        let folder = open_folder(path)?;
+        let recipe = Source::read(&folder.path(name::RECIPE))?.check(&[])?.value;
+        let (data, config) = prepare(&recipe)?;
+        if !folder.has(name::CONFIG) {
+            let text = serde_json::to_string_pretty(&config).expect("plain data");
+            folder.write(name::CONFIG, text.as_bytes())?;
+        }
+        Ok(Self { recipe, data, config, folder, device: Device::flex() })
+    }
+
+    fn train(&self, stop: &AtomicBool, output: &Output) -> Result<Outcome, CliError> {
+        let job = Job {
+            network: self.config.fresh_network(self.recipe.seed, &self.device)?,
+            data: &self.data,
+            config: &self.recipe.train,
+            seed: self.recipe.seed,
+            device: &self.device,
+            folder: &self.folder,
+            stop,
+            clock: &unix_seconds,
+        };
+        output.line(describe(&self.recipe, &self.data, &self.folder));
+        let mut progress = Progress::new(output.is_watched());
+        let outcome = train(job, &mut |event| match event {
+            Event::Start { step, steps } => progress.start(step, steps),
+            Event::Step { step, examples, loss } => progress.step(step, examples, loss),
+            Event::Epoch(record) => progress.suspend(|| {
+                output.line(epoch_line(record));
+                output.object(&EpochObject { event: "epoch", record });
+            }),
+            _ => {}
+        });
+        progress.finish();
+        Ok(outcome?)
+    }
+
+    /// Writes the report and says how it ended.
+    fn conclude(self, outcome: Outcome, output: &Output) -> Result<Status, CliError> {
+        let root = self.folder.root().display().to_string();
+        let Outcome { network, reason, epochs, best_epoch, steps, seconds } = outcome;
+        let peak_memory = peak_memory();
+        if reason == StopReason::Interrupted {
+            output.object(&json!({ "event": "interrupted", "run": root, "step": steps }));
+            output.line(format!(
+                "Stopped at step {steps}; everything is saved. Go on with:\n  crucible train --resume {root}"
+            ));
+            return Ok(Status::Interrupted);
+        }
+        let run = Run { folder: self.folder, config: self.config, network, device: self.device };
+        let ending = Ending { reason, best_epoch, steps, seconds, epochs, peak_memory };
+        ending.write(&run.folder)?;
+        let summary = findings::write(&run, &self.recipe, &self.data, &ending)?;
+        let unmet = self.recipe.train.until.is_some() && reason != StopReason::TargetMet;
+        output.object(&json!({
+            "event": "done", "run": root, "reason": reason, "epochs": ending.epochs.len(), "steps": steps,
+            "test_accuracy": summary.accuracy, "test_accuracy_interval": summary.interval,
+            "test_loss": summary.loss, "seconds": seconds, "target_met": self.recipe.train.until.is_some().then_some(!unmet),
+        }));
+        output.line(last_words(&ending, unmet));
+        output.line(&summary.sentence);
+        output.line(format!("Report: {}", run.folder.path("report.html").display()));
+        Ok(if unmet { Status::NotMet } else { Status::Done })
+    }
+}
+
+#[derive(Serialize)]
+struct EpochObject<'a> {
+    event: &'static str,
+    #[serde(flatten)]
+    record: &'a EpochRecord,
+}
+
+/// Loads the data and checks that recipe and data fit each other, before anything is written.
+fn prepare(recipe: &Recipe) -> Result<(Dataset, RunConfig), CliError> {
+    let data = crucible_data::load(&recipe.data, Path::new("."), recipe.seed)?;
+    Job::check(&recipe.train, &data)?;
+    let config = RunConfig::new(recipe, &data)?;
+    Ok((data, config))
+}
+
+fn describe(recipe: &Recipe, data: &Dataset, folder: &RunFolder) -> String {
+    let counts: Vec<String> =
+        data.splits().map(|(name, examples)| format!("{} {name}", examples.len())).collect();
+    format!(
+        "{}: {} examples, seed {}, in {}",
+        data.name,
+        counts.join(", "),
+        recipe.seed,
+        folder.root().display()
+    )
+}
+
+/// `Epoch 3/10, Loss: 0.1409, Test accuracy: 95.61%`
+fn epoch_line(record: &EpochRecord) -> String {
+    let mut line = format!("Epoch {}/{}, Loss: {:.4}", record.epoch, record.epochs, record.loss);
+    let splits = [
+        ("Validation", record.validation_loss, record.validation_accuracy),
+        ("Test", record.test_loss, record.test_accuracy),
+    ];
+    for (split, loss, accuracy) in splits {
+        match (accuracy, loss) {
+            (Some(accuracy), _) => line += &format!(", {split} accuracy: {:.2}%", accuracy * 100.0),
+            (None, Some(loss)) => line += &format!(", {split} loss: {loss:.4}"),
+            (None, None) => {}
+        }
+    }
+    line
+}
+
+fn last_words(ending: &Ending, unmet: bool) -> String {
+    let done = ending.epochs.len();
+    match ending.reason {
+        StopReason::TargetMet => format!("The target was met after epoch {done}."),
+        StopReason::EarlyStopped => {
+            let best = ending.best_epoch.unwrap_or(0);
+            format!("Stopped early after epoch {done}; the weights are those of epoch {best}, the best.")
+        }
+        _ if unmet => format!("The target was NOT met in {done} epochs."),
+        _ => format!("Done after {done} epochs."),
+    }
+}
+
+/// The first of `NAME-1`, `NAME-2`, … that does not exist.
+fn free_folder(parent: &Path, stem: &str) -> PathBuf {
+    let stem = if stem.is_empty() { SHIPPED[0].name } else { stem };
+    let mut names = (1u64..).map(|number| parent.join(format!("{stem}-{number}")));
+    names.find(|path| !path.exists()).expect("numbers do not run out")
+}
+
+fn unix_seconds() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+/// The most memory that the process ever held, in bytes, where the system tells (Linux).
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// Ctrl-C once: finish the step and save. Twice: stop at once; what was saved is whole anyway.
+fn stop_on_interrupt() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    // Without a handler Ctrl-C ends the program at once, which loses no more than the steps since the last checkpoint.
+    let _ = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    stop
+}

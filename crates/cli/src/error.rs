@@ -1,0 +1,54 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crucible_data::DataError;
+use crucible_models::ModelError;
+use crucible_recipe::Problems;
+use crucible_train::TrainError;
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error("{0}")]
+    Recipe(Problems),
+    #[error(
+        "there is no recipe named `{name}`{}; shipped recipes: {known}; a file is given by its path",
+        suggestion(nearest)
+    )]
+    NoSuchRecipe { name: String, nearest: Option<String>, known: String },
+    #[error("{}", .0)]
+    Usage(String),
+    #[error("{} is no run: {problem}", path.display())]
+    NoRun { path: PathBuf, problem: String },
+    #[error("cannot {action} {}: {source}", path.display())]
+    File { action: &'static str, path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Train(#[from] TrainError),
+}
+
+fn suggestion(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
+}
+
+impl CliError {
+    /// 2 where the words or the recipe are wrong, 1 where something went wrong.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Recipe(_) | Self::NoSuchRecipe { .. } | Self::Usage(_) | Self::NoRun { .. } => 2,
+            Self::Model(_) | Self::Train(TrainError::Loss(_)) => 2,
+            Self::File { .. } | Self::Data(_) | Self::Train(_) => 1,
+        })
+    }
+
+    /// The problems of a recipe, for machines.
+    pub(crate) fn problems(&self) -> Option<&Problems> {
+        match self {
+            Self::Recipe(problems) => Some(problems),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! From measurements to the report: each section is a file, and [`write`] is their order.
+
+mod classification;
+mod cost;
+mod curves;
+mod mistakes;
+mod regression;
+
+use crucible_data::{Dataset, Examples};
+use crucible_models::summarize;
+use crucible_report::{Fact, Report, Value, to_html, to_json};
+use crucible_train::{EpochRecord, Evaluation, RunFolder, StopReason, evaluate};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use classification::classification;
+pub(crate) use regression::regression;
+
+use crate::{
+    error::CliError,
+    recipe::Recipe,
+    run::{Run, parse},
+};
+
+/// The confidence of every interval in a report.
+pub(crate) const CONFIDENCE: f64 = 0.95;
+
+/// The report for people.
+pub(crate) const REPORT: &str = "report.html";
+/// The report for machines.
+const REPORT_JSON: &str = "report.json";
+/// How training ended.
+const SUMMARY: &str = "summary.json";
+
+/// How training ended; `summary.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Ending {
+    pub(crate) reason: StopReason,
+    pub(crate) best_epoch: Option<u64>,
+    pub(crate) steps: u64,
+    pub(crate) seconds: f64,
+    /// Bytes, where the system told.
+    pub(crate) peak_memory: Option<u64>,
+    pub(crate) epochs: Vec<EpochRecord>,
+}
+
+impl Ending {
+    pub(crate) fn read(folder: &RunFolder) -> Result<Self, CliError> {
+        parse(folder, SUMMARY)
+    }
+
+    pub(crate) fn write(&self, folder: &RunFolder) -> Result<(), CliError> {
+        Ok(folder.write(SUMMARY, &serde_json::to_vec_pretty(self).expect("plain data"))?)
+    }
+}
+
+/// The result in a few numbers, on the test split where there is one.
+pub(crate) struct Summary {
+    pub(crate) sentence: String,
+    pub(crate) loss: Option<f64>,
+    pub(crate) accuracy: Option<f64>,
+    pub(crate) interval: Option<[f64; 2]>,
+}
+
+/// Measures the network on the split that it was kept from, and writes `report.html` and `report.json`.
+pub(crate) fn write(
+    run: &Run,
+    recipe: &Recipe,
+    data: &Dataset,
+    ending: &Ending,
+) -> Result<Summary, CliError> {
+    let (split, examples) = data.splits().last().expect("the training split is always there");
+    let task = &run.config.format.task;
+    let evaluation = evaluate(&run.network, examples, run.config.loss.loss(), task, &run.device);
+    let mut report = Report::new(title(run, recipe), "");
+    report.created = now();
+    let summary = add_result(&mut report, split, examples, &evaluation, run);
+    report.summary.clone_from(&summary.sentence);
+    report.facts = facts(run, recipe, data, ending);
+    report.sections.insert(0, curves::section(ending, recipe));
+    report.sections.extend(mistakes::section(&evaluation, examples, task));
+    let features = run.config.input_shape().features();
+    let layers = summarize(&run.network, features, &run.device);
+    report.sections.push(cost::section(&layers, recipe, ending));
+    run.folder.write(REPORT, to_html(&report).as_bytes())?;
+    run.folder.write(REPORT_JSON, to_json(&report).as_bytes())?;
+    Ok(summary)
+}
+
+fn add_result(
+    report: &mut Report,
+    split: &str,
+    examples: &Examples,
+    evaluation: &Evaluation,
+    run: &Run,
+) -> Summary {
+    let task = &run.config.format.task;
+    let detail = format!("{} {split} examples", examples.len());
+    let loss = (split == "test").then_some(evaluation.loss);
+    if let Some(found) = classification(evaluation, examples, task) {
+        let accuracy = found.confusion.accuracy();
+        let interval = accuracy.interval(CONFIDENCE);
+        let interval = [interval.low, interval.high];
+        let value = Value::percent_interval(accuracy.estimate(), interval, 2);
+        report.add_highlight("Accuracy", value, format!("{detail}, 95% interval"));
+        report.add_highlight("Loss", Value::number(evaluation.loss, 4), "mean over the same examples");
+        report.sections.extend(found.sections());
+        let sentence = found.sentence(split);
+        let (accuracy, interval) = (accuracy.estimate(), Some(interval));
+        let on_test = split == "test";
+        return Summary {
+            sentence,
+            loss,
+            accuracy: accuracy.filter(|_| on_test),
+            interval: interval.filter(|_| on_test),
+        };
+    }
+    let found = regression(evaluation, examples, task).unwrap_or_default();
+    report.add_highlight("Loss", Value::number(evaluation.loss, 4), detail);
+    for (target, errors) in &found {
+        report.add_highlight("Root mean squared error", Value::number(errors.rmse.value, 4), target.clone());
+    }
+    report.sections.push(regression::section(&found));
+    Summary {
+        sentence: regression::sentence(&found, split, examples.len()),
+        loss,
+        accuracy: None,
+        interval: None,
+    }
+}
+
+fn title(run: &Run, recipe: &Recipe) -> String {
+    let name = |value: serde_json::Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let model = name(serde_json::to_value(&run.config.architecture).expect("plain data"), "name");
+    let source = recipe.data.source.name();
+    format!("{model} on {source}")
+}
+
+fn facts(run: &Run, recipe: &Recipe, data: &Dataset, ending: &Ending) -> Vec<Fact> {
+    let splits: Vec<String> =
+        data.splits().map(|(name, examples)| format!("{} {name}", examples.len())).collect();
+    let how = match ending.reason {
+        StopReason::Completed => "all epochs done",
+        StopReason::TargetMet => "target met",
+        StopReason::EarlyStopped => "stopped early, weights of the best epoch",
+        StopReason::Interrupted => "interrupted",
+    };
+    let config = |value: serde_json::Value| value["name"].as_str().unwrap_or_default().to_owned();
+    let train = &recipe.train;
+    vec![
+        Fact::new("Run", Value::text(run.folder.root().display().to_string())),
+        Fact::new("Data", Value::text(format!("{}: {}", data.name, splits.join(", ")))),
+        Fact::new("Loss", Value::text(config(serde_json::to_value(&train.loss).expect("plain data")))),
+        Fact::new(
+            "Optimizer",
+            Value::text(config(serde_json::to_value(&train.optimizer).expect("plain data"))),
+        ),
+        Fact::new(
+            "Ended",
+            Value::text(format!("after epoch {} of {}: {how}", ending.epochs.len(), train.epochs)),
+        ),
+        Fact::new("Seed", Value::text(recipe.seed.to_string())),
+        Fact::new("Crucible", Value::text(env!("CARGO_PKG_VERSION"))),
+    ]
+}
+
+/// The moment, in UTC.
+fn now() -> String {
+    let now = time::OffsetDateTime::now_utc();
+    let date = now.date();
+    format!("{} {:02}:{:02} UTC", date, now.hour(), now.minute())
+}

@@ -1,0 +1,90 @@
+//! The only place that prints.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "everything that is printed is printed here")]
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::error::CliError;
+
+/// How a verb ended, where it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    Done,
+    /// A target or limit was not met.
+    NotMet,
+    /// Stopped by Ctrl-C, everything saved.
+    Interrupted,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(match status {
+            Status::Done => 0,
+            Status::NotMet => 1,
+            Status::Interrupted => 130,
+        })
+    }
+}
+
+/// Where words and numbers go: to people, to machines, or nowhere.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+    quiet: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
+        Self { json, quiet }
+    }
+
+    /// Lines for people.
+    pub(crate) fn line(&self, text: impl std::fmt::Display) {
+        if !self.json && !self.quiet {
+            write_line(&text.to_string());
+        }
+    }
+
+    /// One object for machines.
+    pub(crate) fn object(&self, object: &impl Serialize) {
+        if self.json {
+            write_line(&serde_json::to_string(object).expect("plain data"));
+        }
+    }
+
+    /// Text that is the whole point of the call (a recipe, a schema, a table of predictions): printed even if quiet.
+    pub(crate) fn result(&self, text: &str) {
+        write_line(text.trim_end_matches('\n'));
+    }
+
+    /// Whether [`object`](Self::object) prints.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether someone may be watching a progress bar.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.json && !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// What went wrong: on the error stream for people, and as the last object for machines.
+    pub(crate) fn error(&self, error: &CliError) {
+        if self.json {
+            let mut object = json!({ "event": "error", "message": error.to_string() });
+            if let Some(problems) = error.problems() {
+                object["problems"] = json!(problems);
+            }
+            write_line(&object.to_string());
+        } else {
+            eprintln!("error: {error}");
+        }
+    }
+}
+
+/// A reader that has gone away (`crucible … | head`) is no reason to stop.
+fn write_line(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

@@ -1,0 +1,135 @@
+//! The recipe: one file that describes a job, and the recipes that ship with the program.
+
+use std::path::{Path, PathBuf};
+
+use crucible_data::DataConfig;
+use crucible_models::Architecture;
+use crucible_recipe::{Checked, Problems};
+use crucible_train::TrainConfig;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::CliError;
+
+/// What to train, on what, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Recipe {
+    /// The seed of everything random: same seed, same machine, same number of threads, same bytes.
+    #[serde(default = "one")]
+    pub(crate) seed: u64,
+    /// Where the examples come from.
+    pub(crate) data: DataConfig,
+    /// The network.
+    pub(crate) model: Architecture,
+    /// How it is trained.
+    #[serde(default)]
+    pub(crate) train: TrainConfig,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// A recipe that ships with the program.
+pub(crate) struct Shipped {
+    pub(crate) name: &'static str,
+    pub(crate) text: &'static str,
+}
+
+impl Shipped {
+    /// The comment on its first line.
+    pub(crate) fn summary(&self) -> &'static str {
+        self.text.lines().next().unwrap_or_default().trim_start_matches(['#', ' '])
+    }
+}
+
+/// One line a recipe: its name, and the file of that name in `recipes/`.
+macro_rules! shipped {
+    ($($name:literal,)*) => {
+        &[$(Shipped { name: $name, text: include_str!(concat!("../../../recipes/", $name, ".toml")) },)*]
+    };
+}
+
+/// The shipped recipes; the first is the one that `crucible train` runs.
+pub(crate) const SHIPPED: &[Shipped] = shipped!["mnist-mlp", "mnist-cnn", "mnist-lenet5", "adult-mlp",];
+
+/// A recipe's text and where it came from.
+pub(crate) struct Source {
+    /// What messages call it.
+    pub(crate) file_name: String,
+    /// What run folders are named after.
+    pub(crate) stem: String,
+    /// What relative paths in it start from.
+    pub(crate) base: PathBuf,
+    pub(crate) text: String,
+}
+
+impl Source {
+    /// Finds a shipped recipe by name, or reads a file.
+    pub(crate) fn find(given: Option<&str>) -> Result<Self, CliError> {
+        let name = given.unwrap_or(SHIPPED[0].name);
+        if let Some(recipe) = SHIPPED.iter().find(|recipe| recipe.name == name) {
+            return Ok(Self {
+                file_name: format!("{name}.toml"),
+                stem: name.to_owned(),
+                base: PathBuf::from("."),
+                text: recipe.text.to_owned(),
+            });
+        }
+        let path = Path::new(name);
+        if !path.exists() && !name.contains(['/', '.', '\\']) {
+            let score = |recipe: &&Shipped| strsim::jaro_winkler(recipe.name, name);
+            let nearest = SHIPPED
+                .iter()
+                .filter(|recipe| score(recipe) > 0.8)
+                .max_by(|a, b| score(a).total_cmp(&score(b)));
+            return Err(CliError::NoSuchRecipe {
+                name: name.to_owned(),
+                nearest: nearest.map(|recipe| recipe.name.to_owned()),
+                known: SHIPPED.iter().map(|recipe| recipe.name).collect::<Vec<_>>().join(", "),
+            });
+        }
+        Self::read(path)
+    }
+
+    /// Reads a file.
+    pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
+        let fail = |source| CliError::File { action: "read", path: path.to_owned(), source };
+        let bytes = std::fs::read(path).map_err(fail)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            CliError::Usage(format!("{} is not UTF-8 text: byte {at} begins no character", path.display()))
+        })?;
+        Ok(Self {
+            file_name: path.display().to_string(),
+            stem: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            base: path.parent().map(Path::to_owned).unwrap_or_default(),
+            text,
+        })
+    }
+
+    /// Checks the recipe whole. Relative paths in it become absolute, so that the filled recipe runs from anywhere.
+    pub(crate) fn check(&self, overrides: &[String]) -> Result<Checked<Recipe>, CliError> {
+        let checked: Checked<Recipe> =
+            crucible_recipe::check(&self.text, &self.file_name, overrides).map_err(CliError::Recipe)?;
+        let mut problems = Problems::none(&checked.places);
+        for problem in checked.value.data.check() {
+            problems.add(&checked.places, &format!("data.{}", problem.field), problem.problem, None);
+        }
+        problems.into_result().map_err(CliError::Recipe)?;
+        let data = serde_json::to_value(&checked.value.data).expect("plain data");
+        let Some(path) = data["path"].as_str().filter(|path| Path::new(path).is_relative()) else {
+            return Ok(checked);
+        };
+        let base = std::path::absolute(&self.base).map_err(|source| CliError::File {
+            action: "find",
+            path: self.base.clone(),
+            source,
+        })?;
+        let path =
+            serde_json::to_string(&base.join(path)).map_err(|error| CliError::Usage(error.to_string()))?;
+        let overrides = [overrides, &[format!("data.path={path}")]].concat();
+        crucible_recipe::check(&self.text, &self.file_name, &overrides).map_err(CliError::Recipe)
+    }
+}
