@@ -20,6 +20,11 @@ pub(crate) enum CliError {
     Usage(String),
     #[error("{} is no run: {problem}", path.display())]
     NoRun { path: PathBuf, problem: String },
+    #[error(
+        "the {name} data are not those that {} was written for: {problem}; train a new run on them",
+        config.display()
+    )]
+    OtherData { name: String, config: PathBuf, problem: String },
     #[error("cannot {action} {}: {source}", path.display())]
     File { action: &'static str, path: PathBuf, source: std::io::Error },
     #[error(transparent)]
@@ -40,7 +45,7 @@ impl CliError {
         ExitCode::from(match self {
             Self::Recipe(_) | Self::NoSuchRecipe { .. } | Self::Usage(_) | Self::NoRun { .. } => 2,
             Self::Model(_) | Self::Train(TrainError::Loss(_)) => 2,
-            Self::File { .. } | Self::Data(_) | Self::Train(_) => 1,
+            Self::OtherData { .. } | Self::File { .. } | Self::Data(_) | Self::Train(_) => 1,
         })
     }
 

@@ -43,6 +43,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.json, cli.quiet);
     match cli.command.run(&output) {
+        Ok(_) if output::is_lost() => ExitCode::FAILURE,
         Ok(status) => status.into(),
         Err(error) => {
             output.error(&error);

@@ -3,6 +3,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde_json::json;
@@ -84,7 +85,18 @@ impl Output {
     }
 }
 
-/// A reader that has gone away (`crucible … | head`) is no reason to stop.
+/// Set once something could not be printed.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether something that was to be printed is lost, as on a full disk.
+pub(crate) fn is_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
+
+/// A reader that has gone away (`crucible … | head`) is no reason to stop. Neither is a full disk, but it is told.
 fn write_line(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let Err(error) = writeln!(std::io::stdout(), "{text}") else { return };
+    if error.kind() != std::io::ErrorKind::BrokenPipe && !LOST.swap(true, Ordering::Relaxed) {
+        let _ = writeln!(std::io::stderr(), "error: cannot write to standard output: {error}");
+    }
 }

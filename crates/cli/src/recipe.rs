@@ -104,7 +104,7 @@ impl Source {
         Ok(Self {
             file_name: path.display().to_string(),
             stem: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            base: path.parent().map(Path::to_owned).unwrap_or_default(),
+            base: Path::new(".").join(path.parent().unwrap_or(Path::new(""))),
             text,
         })
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use crucible_data::{Dataset, Format, InputFormat, seed};
+use crucible_data::{Dataset, Format, InputFormat, Task, seed};
 use crucible_models::{Architecture, InputShape, Network, weights};
 use crucible_train::{RunFolder, TrainError, losses::LossConfig, run_folder::name};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use crate::{
 const VERSION: u32 = 1;
 
 /// `config.json`: what it takes to build the network and to read its outputs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunConfig {
     pub(crate) version: u32,
     pub(crate) architecture: Architecture,
@@ -32,6 +32,46 @@ impl RunConfig {
         let outputs = loss.loss().outputs(&data.format.task).map_err(TrainError::Loss)?;
         let (architecture, format) = (recipe.model.clone(), data.format.clone());
         Ok(Self { version: VERSION, architecture, outputs, loss, format })
+    }
+
+    /// The configuration that a run was made with; its parts agree.
+    pub(crate) fn read(folder: &RunFolder) -> Result<Self, CliError> {
+        let config: Self = parse(folder, name::CONFIG)?;
+        let damaged = |problem| TrainError::Damaged { path: folder.path(name::CONFIG), problem };
+        if config.version != VERSION {
+            let problem = format!("its version is {}, and this program reads {VERSION}", config.version);
+            return Err(damaged(problem).into());
+        }
+        let task = &config.format.task;
+        let whole = match task {
+            Task::Classification { .. } => true,
+            Task::Regression { targets, mean, std } => [mean.len(), std.len()] == [targets.len(); 2],
+        };
+        if !whole || config.loss.loss().outputs(task) != Ok(config.outputs) {
+            let problem = format!("its {} outputs do not fit its task and loss", config.outputs);
+            return Err(damaged(problem).into());
+        }
+        Ok(config)
+    }
+
+    pub(crate) fn write(&self, folder: &RunFolder) -> Result<(), CliError> {
+        Ok(folder.write(name::CONFIG, &serde_json::to_vec_pretty(self).expect("plain data"))?)
+    }
+
+    /// Refuses data that are not those which the run was made with: the weights mean nothing to them.
+    pub(crate) fn check_data(&self, folder: &RunFolder, data: &Dataset) -> Result<(), CliError> {
+        let problem = if self.format.input.shape() != data.format.input.shape() {
+            let [then, now] = [&self.format, &data.format].map(|format| shape(&format.input.shape()));
+            format!("one input is {now}, and was {then}")
+        } else if self.format.task.outputs() != data.format.task.outputs() {
+            let [then, now] = [&self.format, &data.format].map(|format| format.task.outputs());
+            format!("the target has {now} classes, and had {then}")
+        } else if self.format != data.format {
+            "columns, classes, means or deviations of the training split differ".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(CliError::OtherData { name: data.name.clone(), config: folder.path(name::CONFIG), problem })
     }
 
     pub(crate) fn input_shape(&self) -> InputShape {
@@ -64,7 +104,6 @@ impl Run {
     /// Opens a run and loads its weights.
     pub(crate) fn open(path: &Path) -> Result<Self, CliError> {
         let folder = open_folder(path)?;
-        let config: RunConfig = parse(&folder, name::CONFIG)?;
         let device = Device::flex();
         if !folder.has(name::MODEL) {
             let problem = format!(
@@ -74,6 +113,7 @@ impl Run {
             );
             return Err(CliError::NoRun { path: path.to_owned(), problem });
         }
+        let config = RunConfig::read(&folder)?;
         let file = folder.path(name::MODEL);
         let fail = |source| TrainError::Weights { path: file.clone(), source };
         let (state, _) = weights::from_safetensors(&folder.read(name::MODEL)?, "format").map_err(fail)?;
@@ -85,6 +125,18 @@ impl Run {
     pub(crate) fn recipe(&self) -> Result<Recipe, CliError> {
         Ok(Source::read(&self.folder.path(name::RECIPE))?.check(&[])?.value)
     }
+
+    /// The recipe's data, if they are still those that the run was made with.
+    pub(crate) fn data(&self, recipe: &Recipe) -> Result<Dataset, CliError> {
+        let data = crucible_data::load(&recipe.data, Path::new(""), recipe.seed)?;
+        self.config.check_data(&self.folder, &data)?;
+        Ok(data)
+    }
+}
+
+/// `1x28x28`
+fn shape(sides: &[usize]) -> String {
+    sides.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
 }
 
 /// Opens a folder that holds a run, finished or not.

@@ -66,6 +66,9 @@ pub fn collect(network: &impl Module) -> State {
 
 /// The network with its parameters and running statistics replaced by `state`.
 ///
+/// Clones of a network share its running statistics, as always in Burn, and so get the new ones too; `valid()` makes a
+/// copy of its own.
+///
 /// # Errors
 ///
 /// [`WeightsError::Mismatch`] lists every name and shape that does not fit; nothing is assigned then.

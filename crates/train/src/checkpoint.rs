@@ -72,11 +72,32 @@ impl Checkpoint {
                 tensors.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?, tensor)));
             named.map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect()
         };
-        Ok(Some(Self {
+        let checkpoint = Self {
             model: part("model"),
             average: header.has_average.then(|| part("average")),
             optimizer: UpdaterState { tensors: part("optimizer"), counters: header.counters },
             history: header.history,
-        }))
+        };
+        checkpoint.check_optimizer().map_err(damaged)?;
+        Ok(Some(checkpoint))
+    }
+
+    /// Whether all that the optimizer keeps for a parameter has that parameter's shape.
+    fn check_optimizer(&self) -> Result<(), String> {
+        for (counter, rank) in &self.optimizer.counters {
+            let Some(name) = counter.strip_suffix("/rank") else { continue };
+            let parameter = self.model.get(name);
+            let prefix = format!("{name}.");
+            let mut kept = self.optimizer.tensors.iter().filter(|(name, _)| name.starts_with(&prefix));
+            let fits = parameter.is_some_and(|parameter| {
+                parameter.shape.len() as u64 == *rank && kept.all(|(_, kept)| kept.shape == parameter.shape)
+            });
+            if !fits {
+                return Err(format!(
+                    "the optimizer's state of `{name}` has another shape than the parameter"
+                ));
+            }
+        }
+        Ok(())
     }
 }

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::module::Module;
 use burn::tensor::Device;
 use crucible_data::{Dataset, Examples, Task, epoch_order};
-use crucible_models::{Network, weights};
+use crucible_models::{
+    Network,
+    weights::{self, State},
+};
 
 use crate::{
     EpochRecord, Event, Outcome, RunFolder, StopReason, TrainConfig, TrainError, Updater,
@@ -129,7 +132,8 @@ impl<'a> Trainer<'a> {
             Some(Checkpoint { model, average, optimizer, history }) => {
                 let damaged = |problem| TrainError::Damaged { path: folder.path(name::LAST), problem };
                 updater.restore(&optimizer, device).map_err(damaged)?;
-                let average = average.map(|state| weights::assign(network.clone(), &state));
+                // Not a clone: clones share their running statistics, and the next line assigns others to them.
+                let average = average.map(|state| weights::assign(network.valid(), &state));
                 (
                     weights::assign(network, &model).map_err(misfit)?,
                     average.transpose().map_err(misfit)?,
@@ -259,6 +263,7 @@ impl<'a> Trainer<'a> {
         lr: f64,
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), TrainError> {
+        self.finite_weights()?;
         let network = self.result();
         let measure = |examples: &Option<Examples>| {
             examples.as_ref().map(|examples| {
@@ -299,13 +304,17 @@ impl<'a> Trainer<'a> {
             || (self.clock)() - self.saved >= checkpoint.every_minutes * 60.0
     }
 
-    fn save(&mut self) -> Result<(), TrainError> {
+    /// The weights, to be saved only where all of them are finite.
+    fn finite_weights(&self) -> Result<State, TrainError> {
         let model = weights::collect(&self.network);
-        if let Some(parameter) = divergence::bad_parameter(&model) {
-            let place = format!("the parameter `{parameter}` is not finite after this step");
-            let epoch = self.history.epochs.len() as u64 + 1;
-            return Err(TrainError::Diverged { step: self.history.step, epoch, lr: self.lr(), place });
-        }
+        let Some(parameter) = divergence::bad_parameter(&model) else { return Ok(model) };
+        let place = format!("the parameter `{parameter}` is not finite after this step");
+        let epoch = self.history.epochs.len() as u64 + 1;
+        Err(TrainError::Diverged { step: self.history.step, epoch, lr: self.lr(), place })
+    }
+
+    fn save(&mut self) -> Result<(), TrainError> {
+        let model = self.finite_weights()?;
         self.saved = (self.clock)();
         self.history.seconds = self.saved - self.started;
         (self.history.metrics_bytes, self.history.events_bytes) = self.log.lengths();

@@ -84,7 +84,7 @@ fn find(given: &str, set: &[String]) -> Result<(DataConfig, PathBuf, u64), CliEr
         let source = Source::find(Some(given))?;
         let overrides: Vec<String> = set.iter().map(|set| format!("data.{set}")).collect();
         let recipe = source.check(&overrides)?.value;
-        return Ok((recipe.data, PathBuf::from("."), recipe.seed));
+        return Ok((recipe.data, PathBuf::new(), recipe.seed));
     }
     let mut overrides = Vec::new();
     let name = if path.is_dir() {
@@ -99,7 +99,7 @@ fn find(given: &str, set: &[String]) -> Result<(DataConfig, PathBuf, u64), CliEr
     overrides.extend(set.iter().map(|set| format!("data.{set}")));
     let text = format!("[data]\nsource = {}\n", quoted(name));
     let checked = crucible_recipe::check::<DataOnly>(&text, given, &overrides).map_err(CliError::Recipe)?;
-    Ok((checked.value.data, PathBuf::from("."), 1))
+    Ok((checked.value.data, PathBuf::new(), 1))
 }
 
 fn path_override(path: &str) -> String {

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crucible_measure::Interval;
 use crucible_train::evaluate;
@@ -31,7 +31,7 @@ enum Split {
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let run = Run::open(&args.run)?;
     let recipe = run.recipe()?;
-    let data = crucible_data::load(&recipe.data, Path::new("."), recipe.seed)?;
+    let data = run.data(&recipe)?;
     let (name, examples) = match args.split {
         Split::Train => ("train", Some(&data.train)),
         Split::Validation => ("validation", data.validation.as_ref()),

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -18,7 +18,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let run = Run::open(&args.run)?;
     let recipe = run.recipe()?;
-    let data = crucible_data::load(&recipe.data, Path::new("."), recipe.seed)?;
+    let data = run.data(&recipe)?;
     let summary = findings::write(&run, &recipe, &data, &Ending::read(&run.folder)?)?;
     let path = run.folder.path(findings::REPORT);
     output.object(&json!({ "report": path, "test_accuracy": summary.accuracy, "test_loss": summary.loss }));

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use burn::tensor::Device;
 use crucible_data::Dataset;
+use crucible_models::Network;
 use crucible_train::{EpochRecord, Event, Job, Outcome, RunFolder, StopReason, run_folder::name, train};
 use serde::Serialize;
 use serde_json::json;
@@ -51,6 +52,7 @@ struct Sitting {
     recipe: Recipe,
     data: Dataset,
     config: RunConfig,
+    network: Network,
     folder: RunFolder,
     device: Device,
 }
@@ -64,27 +66,29 @@ impl Sitting {
             Some(root) => root.clone(),
             None => free_folder(Path::new("runs"), &source.stem),
         };
-        let (data, config) = prepare(&recipe)?;
+        let device = Device::flex();
+        let (data, config, network) = prepare(&recipe, &device)?;
         let folder = RunFolder::create(&root, &checked.filled)?;
-        let text = serde_json::to_string_pretty(&config).expect("plain data");
-        folder.write(name::CONFIG, text.as_bytes())?;
-        Ok(Self { recipe, data, config, folder, device: Device::flex() })
+        config.write(&folder)?;
+        Ok(Self { recipe, data, config, network, folder, device })
     }
 
     fn resume(path: &Path) -> Result<Self, CliError> {
         let folder = open_folder(path)?;
         let recipe = Source::read(&folder.path(name::RECIPE))?.check(&[])?.value;
-        let (data, config) = prepare(&recipe)?;
-        if !folder.has(name::CONFIG) {
-            let text = serde_json::to_string_pretty(&config).expect("plain data");
-            folder.write(name::CONFIG, text.as_bytes())?;
+        let device = Device::flex();
+        let (data, config, network) = prepare(&recipe, &device)?;
+        if folder.has(name::CONFIG) {
+            RunConfig::read(&folder)?.check_data(&folder, &data)?;
+        } else {
+            config.write(&folder)?;
         }
-        Ok(Self { recipe, data, config, folder, device: Device::flex() })
+        Ok(Self { recipe, data, config, network, folder, device })
     }
 
     fn train(&self, stop: &AtomicBool, output: &Output) -> Result<Outcome, CliError> {
         let job = Job {
-            network: self.config.fresh_network(self.recipe.seed, &self.device)?,
+            network: self.network.clone(),
             data: &self.data,
             config: &self.recipe.train,
             seed: self.recipe.seed,
@@ -144,12 +148,13 @@ struct EpochObject<'a> {
     record: &'a EpochRecord,
 }
 
-/// Loads the data and checks that recipe and data fit each other, before anything is written.
-fn prepare(recipe: &Recipe) -> Result<(Dataset, RunConfig), CliError> {
-    let data = crucible_data::load(&recipe.data, Path::new("."), recipe.seed)?;
+/// Loads the data, checks that recipe and data fit each other, and builds the network, before anything is written.
+fn prepare(recipe: &Recipe, device: &Device) -> Result<(Dataset, RunConfig, Network), CliError> {
+    let data = crucible_data::load(&recipe.data, Path::new(""), recipe.seed)?;
     Job::check(&recipe.train, &data)?;
     let config = RunConfig::new(recipe, &data)?;
-    Ok((data, config))
+    let network = config.fresh_network(recipe.seed, device)?;
+    Ok((data, config, network))
 }
 
 fn describe(recipe: &Recipe, data: &Dataset, folder: &RunFolder) -> String {

@@ -45,7 +45,8 @@ impl MlpConfig {
         if let Some(layer) = widths.iter().skip(1).position(|&width| width == 0) {
             return Err(ModelError::EmptyLayer { architecture: "mlp", layer: layer + 1 });
         }
-        check_size("mlp", widths.windows(2).map(|pair| pair[0] as u128 * pair[1] as u128).sum())?;
+        let weights = widths.windows(2).map(|pair| pair[0] as u128 * pair[1] as u128);
+        check_size("mlp", weights.fold(0, u128::saturating_add))?;
 
         let layers = 1..=self.hidden.len();
         let fc = (1..).zip(widths.windows(2));

@@ -59,8 +59,13 @@ impl BatchNorm {
         let blend = |running: Tensor<1>, batch: Tensor<1>| {
             (running.mul_scalar(1.0 - MOMENTUM) + batch.detach().mul_scalar(MOMENTUM)).detach()
         };
-        self.running_mean.update(blend(mean, result.mean));
-        self.running_var.update(blend(var, result.variance.mul_scalar(unbiased)));
+        // An update is pending until it is asked for, and visitors that save the network do not ask.
+        let record = |running: &RunningState<Tensor<1>>, value| {
+            running.update(value);
+            let _ = running.value_sync();
+        };
+        record(&self.running_mean, blend(mean, result.mean));
+        record(&self.running_var, blend(var, result.variance.mul_scalar(unbiased)));
         result.output
     }
 }

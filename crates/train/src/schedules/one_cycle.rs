@@ -32,7 +32,7 @@ impl Schedule for OneCycle {
     fn factor(&self, position: Position<'_>) -> f64 {
         let (step, last) = (position.step as f64, position.steps as f64 - 1.0);
         let (start, peak) = (1.0 / self.start_divisor, self.rise * (last + 1.0) - 1.0);
-        if step <= peak {
+        if step < peak {
             half_cosine(start, 1.0, step / peak)
         } else {
             let share = (step - peak) / (last - peak).max(f64::MIN_POSITIVE);
