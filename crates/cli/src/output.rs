@@ -1,5 +1,5 @@
 //! The only place that prints.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "everything that is printed is printed here")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "everything that is printed is printed here")]
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
