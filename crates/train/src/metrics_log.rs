@@ -57,6 +57,12 @@ impl MetricsLog {
         self.events.append(&tensorboard::scalars(now, record.step, &scalars))
     }
 
+    /// Flushes both logs to the disk: a checkpoint that knows their lengths must not outlive them.
+    pub(crate) fn sync(&self) -> Result<(), TrainError> {
+        self.metrics.sync()?;
+        self.events.sync()
+    }
+
     /// The lengths of both logs.
     pub(crate) fn lengths(&self) -> (u64, u64) {
         (self.metrics.length, self.events.length)
@@ -89,6 +95,11 @@ impl Log {
         self.length += bytes.len() as u64;
         let fail = |source| TrainError::File { action: "write", path: self.path.clone(), source };
         self.file.write_all(bytes).map_err(fail)
+    }
+
+    fn sync(&self) -> Result<(), TrainError> {
+        let fail = |source| TrainError::File { action: "write", path: self.path.clone(), source };
+        self.file.sync_data().map_err(fail)
     }
 
     fn line(&mut self, line: &Line<'_>) -> Result<(), TrainError> {

@@ -317,6 +317,7 @@ impl<'a> Trainer<'a> {
         let model = self.finite_weights()?;
         self.saved = (self.clock)();
         self.history.seconds = self.saved - self.started;
+        self.log.sync()?;
         (self.history.metrics_bytes, self.history.events_bytes) = self.log.lengths();
         let average = self.average.as_ref().map(weights::collect);
         let checkpoint =

@@ -1,7 +1,9 @@
 //! The optimizers, one file each, and the one list that names them.
 //!
-//! The arithmetic is Burn's; what stands here is each published rule's parameters with the meaning and defaults that
-//! PyTorch gives them. Golden values of PyTorch hold every one of them to it (`tests/optimizers.rs`).
+//! The arithmetic is Burn's; what stands here is each published rule's parameters with the meaning that PyTorch gives
+//! them, and its defaults but for the learning rate of SGD (0.01, the article's) and for Muon, whose steps are scaled so
+//! that one learning rate fits AdamW's part too. Golden values of PyTorch hold every one of them to
+//! it (`tests/optimizers.rs`).
 
 mod adagrad;
 mod adam;
