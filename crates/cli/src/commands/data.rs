@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// The kinds of source that a recipe's [data] can name
+    /// The kinds of source that a recipe's data.source can name
     List,
     /// Counts, shapes, class balance, value ranges, duplicates within and across splits, and a contact sheet
     Inspect {

@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// The architectures that a recipe's [model] can name
+    /// The architectures that a recipe's model.name can be
     List,
     /// Layers, output shapes, parameters, multiply-adds and memory
     Summary {
@@ -28,7 +28,7 @@ enum Action {
         /// Examples in a batch, for the memory
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
         batch: Option<u64>,
-        /// Override a key of the recipe, such as model.hidden=[300,100]
+        /// Override a key of the recipe, such as model.activation=tanh
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
     },

@@ -1,4 +1,4 @@
-//! From measurements to the report: each section is a file, and [`write`] is their order.
+//! From measurements to the report: each section is a file, and [`write()`] is their order.
 
 mod classification;
 mod cost;
