@@ -7,9 +7,11 @@
 //! One operation, one file; [`Kernels`] lists them.
 
 mod affine;
+mod axpby;
 mod cross_entropy;
 mod ops;
 
 pub use affine::{Fused, affine};
+pub use axpby::axpby;
 pub use cross_entropy::softmax_cross_entropy;
 pub use ops::Kernels;

@@ -12,7 +12,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{affine, cross_entropy};
+use crate::{affine, axpby, cross_entropy};
 
 /// What a backend must provide; every method has a default made of Burn's own operations.
 #[backend_extension(Autodiff, Flex)]
@@ -46,6 +46,11 @@ pub trait Kernels: Backend {
     ) -> FloatTensor<Self> {
         cross_entropy::backward_reference::<Self>(logits, targets, grad)
     }
+
+    /// `a · x + b · y` over `x`.
+    fn axpby(x: FloatTensor<Self>, y: FloatTensor<Self>, a: f32, b: f32) -> FloatTensor<Self> {
+        axpby::reference::<Self>(x, y, a, b)
+    }
 }
 
 impl Kernels for Flex {
@@ -72,6 +77,10 @@ impl Kernels for Flex {
         grad: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         cross_entropy::backward_flex(logits, targets, grad)
+    }
+
+    fn axpby(x: FloatTensor<Self>, y: FloatTensor<Self>, a: f32, b: f32) -> FloatTensor<Self> {
+        axpby::flex(x, y, a, b)
     }
 }
 

@@ -27,6 +27,8 @@ use crate::{
 /// Steps between two lines of the logs.
 const LOG_EVERY: u64 = 50;
 
+const PRESENT: &str = "the network is back after each step";
+
 /// A job: what to train, on what, how, and where to leave it.
 pub struct Job<'a> {
     /// The network with its initial weights, not tracked by autodiff.
@@ -103,8 +105,8 @@ enum Flow {
 }
 
 struct Trainer<'a> {
-    /// Tracked by autodiff.
-    network: Network,
+    /// Tracked by autodiff; away while the optimizer has it, so that weights are updated where they lie.
+    network: Option<Network>,
     average: Option<Network>,
     updater: Updater,
     history: History,
@@ -153,7 +155,7 @@ impl<'a> Trainer<'a> {
         let started = now - history.seconds;
         let network = network.train();
         Ok(Self {
-            network,
+            network: Some(network),
             average,
             updater,
             history,
@@ -168,6 +170,10 @@ impl<'a> Trainer<'a> {
             started,
             saved: now,
         })
+    }
+
+    fn network(&self) -> &Network {
+        self.network.as_ref().expect(PRESENT)
     }
 
     fn steps_per_epoch(&self) -> u64 {
@@ -220,32 +226,33 @@ impl<'a> Trainer<'a> {
 
     fn step(&mut self, indices: &[u32], lr: f64, epoch: u64) -> Result<f64, TrainError> {
         let step = self.history.step + 1;
+        let network = self.network();
         let (loss, mut gradients) = if self.config.optimizer.optimizer().full_batch() {
-            self.steps.gradient_in_parts(&self.network, indices, self.config.batch_size, step)
+            self.steps.gradient_in_parts(network, indices, self.config.batch_size, step)
         } else {
-            self.steps.gradient(&self.network, indices, step)
+            self.steps.gradient(network, indices, step)
         };
         if !loss.is_finite() {
-            let weights = weights::collect(&self.network);
-            let place =
-                divergence::locate(&self.network.valid(), &weights, self.steps.inputs(indices).inner());
+            let weights = weights::collect(network);
+            let place = divergence::locate(&network.valid(), &weights, self.steps.inputs(indices).inner());
             return Err(TrainError::Diverged { step, epoch, lr, place });
         }
         let regularization = &self.config.regularization;
         if regularization.l1 > 0.0 {
-            gradients = add_l1(&self.network, gradients, regularization.l1);
+            gradients = add_l1(network, gradients, regularization.l1);
         }
         if let Some(max_norm) = self.config.clip_norm {
-            gradients = clip_global_norm(&self.network, gradients, max_norm);
+            gradients = clip_global_norm(network, gradients, max_norm);
         }
-        let mut network = self.updater.step(self.network.clone(), gradients, lr);
+        let network = self.network.take().expect(PRESENT);
+        let mut network = self.updater.step(network, gradients, lr);
         if let Some(max_norm) = regularization.max_norm {
             network = constrain_max_norm(network, max_norm);
         }
-        self.network = network;
         if let (Some(average), Some(decay)) = (self.average.take(), self.config.ema) {
-            self.average = Some(blend(average, &self.network.valid(), decay));
+            self.average = Some(blend(average, &network.valid(), decay));
         }
+        self.network = Some(network);
         self.history.step = step;
         self.history.epoch_step += 1;
         self.history.epoch_loss.record_many(loss, indices.len() as u64);
@@ -254,7 +261,7 @@ impl<'a> Trainer<'a> {
 
     /// The network to measure and keep.
     fn result(&self) -> Network {
-        self.average.clone().unwrap_or_else(|| self.network.valid())
+        self.average.clone().unwrap_or_else(|| self.network().valid())
     }
 
     fn complete_epoch(
@@ -306,7 +313,7 @@ impl<'a> Trainer<'a> {
 
     /// The weights, to be saved only where all of them are finite.
     fn finite_weights(&self) -> Result<State, TrainError> {
-        let model = weights::collect(&self.network);
+        let model = weights::collect(self.network());
         let Some(parameter) = divergence::bad_parameter(&model) else { return Ok(model) };
         let place = format!("the parameter `{parameter}` is not finite after this step");
         let epoch = self.history.epochs.len() as u64 + 1;

@@ -28,7 +28,7 @@ impl std::fmt::Debug for Updater {
 /// An optimizer's memory on the host: tensors and counters by parameter name.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdaterState {
-    /// Tensors such as `fc1.weight.momentum.velocity`.
+    /// Tensors such as `fc1.weight.velocity`.
     pub tensors: State,
     /// Counters such as `fc1.weight.momentum.time`.
     pub counters: BTreeMap<String, u64>,
