@@ -44,7 +44,8 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Recipe(_) | Self::NoSuchRecipe { .. } | Self::Usage(_) | Self::NoRun { .. } => 2,
-            Self::Model(_) | Self::Train(TrainError::Loss(_)) => 2,
+            Self::Model(_) => 2,
+            Self::Train(TrainError::Loss(_) | TrainError::NothingToMeasure | TrainError::NoAccuracy) => 2,
             Self::OtherData { .. } | Self::File { .. } | Self::Data(_) | Self::Train(_) => 1,
         })
     }

@@ -93,8 +93,15 @@ fn find(given: &str, set: &[String]) -> Result<(DataConfig, PathBuf, u64), CliEr
     } else if path.is_file() {
         overrides.push(path_override(given));
         "csv"
-    } else {
+    } else if source::entries().iter().any(|entry| entry.name == given) {
         given
+    } else {
+        let names: Vec<&str> = source::entries().iter().map(|entry| entry.name).collect();
+        return Err(CliError::Usage(format!(
+            "there is no `{given}` to inspect; a source is one of {}, a recipe, a folder of IDX files or pictures, or a \
+             CSV file",
+            names.join(", ")
+        )));
     };
     overrides.extend(set.iter().map(|set| format!("data.{set}")));
     let text = format!("[data]\nsource = {}\n", quoted(name));

@@ -97,10 +97,12 @@ impl Sitting {
             stop,
             clock: &unix_seconds,
         };
-        output.line(describe(&self.recipe, &self.data, &self.folder));
         let mut progress = Progress::new(output.is_watched());
         let outcome = train(job, &mut |event| match event {
-            Event::Start { step, steps } => progress.start(step, steps),
+            Event::Start { step, steps } => {
+                output.line(describe(&self.recipe, &self.data, &self.folder));
+                progress.start(step, steps);
+            }
             Event::Step { step, examples, loss } => progress.step(step, examples, loss),
             Event::Epoch(record) => progress.suspend(|| {
                 output.line(epoch_line(record));

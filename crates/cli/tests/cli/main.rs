@@ -1,0 +1,10 @@
+//! The binary as people and scripts meet it.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod contract;
+mod gallery;
+mod regression;
+mod resume;
+mod support;
+mod tidy;
