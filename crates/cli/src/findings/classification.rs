@@ -102,8 +102,8 @@ impl Classification {
         let matrix = ConfusionMatrix { labels: self.classes.clone(), counts: self.confusion.rows() };
         let confusion = Section::new("confusion", "What is taken for what").block(Figure {
             title: "Confusion matrix".to_owned(),
-            caption: "Rows are the true classes, columns the answers; shading is the share of the row."
-                .to_owned(),
+            // The report itself says how to read a confusion matrix.
+            caption: String::new(),
             chart: Chart::ConfusionMatrix(matrix),
         });
         let rows = self.rows().into_iter().map(|row| {
