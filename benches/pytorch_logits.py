@@ -5,8 +5,8 @@
     python3 benches/pytorch_logits.py RUN...
 
 For each run of the shipped recipes mnist-mlp, mnist-lenet5 or mnist-cnn, over the 10,000 test pictures of MNIST: the
-largest difference of a logit, absolute and relative to max(1, |logit|), the largest logit, and how far each side is from
-the same network in float64. Needs torch, numpy and safetensors.
+largest difference of a logit, absolute and relative to max(1, |logit|), the share of logits within 1e-5, the largest
+logit, and how far each side is from the same network in float64. Needs torch, numpy and safetensors.
 """
 import gzip, json, os, subprocess, sys, tempfile
 from collections import OrderedDict
@@ -58,6 +58,7 @@ for run in sys.argv[1:]:
     difference = (ours - theirs).abs()
     print(json.dumps({
         "run": run, "largest_difference": difference.max().item(),
+        "within_1e-5": (difference <= 1e-5).double().mean().item(),
         "largest_relative": (difference / theirs.abs().clamp(min=1)).max().item(),
         "largest_logit": theirs.abs().max().item(),
         "ours_to_float64": (ours - exact).abs().max().item(),
