@@ -112,6 +112,8 @@ struct Trainer<'a> {
     history: History,
     log: MetricsLog,
     steps: Steps<'a>,
+    /// The learning rate of the latest step, or of the one about to be taken.
+    lr: f64,
     data: &'a Dataset,
     config: &'a TrainConfig,
     device: &'a Device,
@@ -161,6 +163,7 @@ impl<'a> Trainer<'a> {
             history,
             log,
             steps,
+            lr: 0.0,
             data,
             config,
             device,
@@ -191,13 +194,13 @@ impl<'a> Trainer<'a> {
         let epoch = self.history.epochs.len() as u64 + 1;
         let order = epoch_order(self.steps.seed, epoch, self.data.train.len());
         let batch = if self.steps_per_epoch() == 1 { order.len() } else { self.config.batch_size };
-        let mut lr = self.lr();
+        self.lr = self.next_lr();
         for indices in order.chunks(batch).skip(self.history.epoch_step as usize) {
-            lr = self.lr();
-            let loss = self.step(indices, lr, epoch)?;
+            self.lr = self.next_lr();
+            let loss = self.step(indices, epoch)?;
             observe(Event::Step { step: self.history.step, examples: indices.len() as u64, loss });
             if self.history.step.is_multiple_of(LOG_EVERY) {
-                self.log.step(self.history.step, loss, lr, (self.clock)())?;
+                self.log.step(self.history.step, loss, self.lr, (self.clock)())?;
             }
             // The last step of an epoch is saved with the epoch's measurements.
             if self.history.epoch_step < self.steps_per_epoch() {
@@ -209,13 +212,12 @@ impl<'a> Trainer<'a> {
                 }
             }
         }
-        self.complete_epoch(epoch, lr, observe)?;
+        self.complete_epoch(epoch, observe)?;
         let stopped = self.stop.load(Ordering::Relaxed) && self.history.ended.is_none();
         Ok(if stopped { Flow::Interrupted } else { Flow::Completed })
     }
 
-    /// The learning rate of the next step.
-    fn lr(&self) -> f64 {
+    fn next_lr(&self) -> f64 {
         let losses = self.history.losses();
         let (step, steps) = (self.history.step, self.total_steps());
         let position = Position { step, steps, epoch: self.history.epochs.len() as u64, losses: &losses };
@@ -224,7 +226,7 @@ impl<'a> Trainer<'a> {
         self.config.optimizer.optimizer().lr() * rise * self.config.schedule.schedule().factor(position)
     }
 
-    fn step(&mut self, indices: &[u32], lr: f64, epoch: u64) -> Result<f64, TrainError> {
+    fn step(&mut self, indices: &[u32], epoch: u64) -> Result<f64, TrainError> {
         let step = self.history.step + 1;
         let network = self.network();
         let (loss, mut gradients) = if self.config.optimizer.optimizer().full_batch() {
@@ -235,7 +237,7 @@ impl<'a> Trainer<'a> {
         if !loss.is_finite() {
             let weights = weights::collect(network);
             let place = divergence::locate(&network.valid(), &weights, self.steps.inputs(indices).inner());
-            return Err(TrainError::Diverged { step, epoch, lr, place });
+            return Err(TrainError::Diverged { step, epoch, lr: self.lr, place });
         }
         let regularization = &self.config.regularization;
         if regularization.l1 > 0.0 {
@@ -245,7 +247,7 @@ impl<'a> Trainer<'a> {
             gradients = clip_global_norm(network, gradients, max_norm);
         }
         let network = self.network.take().expect(PRESENT);
-        let mut network = self.updater.step(network, gradients, lr);
+        let mut network = self.updater.step(network, gradients, self.lr);
         if let Some(max_norm) = regularization.max_norm {
             network = constrain_max_norm(network, max_norm);
         }
@@ -264,12 +266,7 @@ impl<'a> Trainer<'a> {
         self.average.clone().unwrap_or_else(|| self.network().valid())
     }
 
-    fn complete_epoch(
-        &mut self,
-        epoch: u64,
-        lr: f64,
-        observe: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), TrainError> {
+    fn complete_epoch(&mut self, epoch: u64, observe: &mut dyn FnMut(Event<'_>)) -> Result<(), TrainError> {
         self.finite_weights()?;
         let network = self.result();
         let measure = |examples: &Option<Examples>| {
@@ -283,7 +280,7 @@ impl<'a> Trainer<'a> {
             epochs: self.config.epochs,
             step: self.history.step,
             loss: self.history.epoch_loss.value().unwrap_or(0.0),
-            lr,
+            lr: self.lr,
             validation_loss: validation.as_ref().map(|e| e.loss),
             validation_accuracy: validation.as_ref().and_then(|e| e.accuracy),
             test_loss: test.as_ref().map(|e| e.loss),
@@ -292,7 +289,7 @@ impl<'a> Trainer<'a> {
         };
         if [record.validation_loss, record.test_loss].into_iter().flatten().any(|loss| !loss.is_finite()) {
             let place = "the loss on the held-out examples is not finite".to_owned();
-            return Err(TrainError::Diverged { step: self.history.step, epoch, lr, place });
+            return Err(TrainError::Diverged { step: self.history.step, epoch, lr: self.lr, place });
         }
         self.log.epoch(&record, (self.clock)())?;
         observe(Event::Epoch(&record));
@@ -317,7 +314,7 @@ impl<'a> Trainer<'a> {
         let Some(parameter) = divergence::bad_parameter(&model) else { return Ok(model) };
         let place = format!("the parameter `{parameter}` is not finite after this step");
         let epoch = self.history.epochs.len() as u64 + 1;
-        Err(TrainError::Diverged { step: self.history.step, epoch, lr: self.lr(), place })
+        Err(TrainError::Diverged { step: self.history.step, epoch, lr: self.lr, place })
     }
 
     fn save(&mut self) -> Result<(), TrainError> {
