@@ -4,7 +4,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::{Place, Said, noise};
 
@@ -25,10 +25,8 @@ fn start(place: &Place, out: &str) -> Child {
 #[test]
 fn kill_9_at_20_moments_costs_not_a_bit() {
     let place = Place::with_tables();
-    let mut whole = start(&place, "whole");
-    let started = Instant::now();
-    assert!(whole.wait().unwrap().success());
-    let span = started.elapsed();
+    assert!(start(&place, "whole").wait().unwrap().success());
+    let length = place.read("whole/metrics.jsonl").len() as f64;
     let wanted = place.read("whole/model.safetensors");
 
     let mut moment = noise(20);
@@ -36,7 +34,14 @@ fn kill_9_at_20_moments_costs_not_a_bit() {
     for number in 0..20 {
         let run = format!("run-{number}");
         let mut child = start(&place, &run);
-        std::thread::sleep(span.mul_f64(moment() * 0.9));
+        // By what it has logged rather than by the clock, so that a busy machine changes nothing; then a little later,
+        // anywhere in an epoch.
+        let logged = place.path(&format!("{run}/metrics.jsonl"));
+        let enough = (length * moment() * 0.9) as u64;
+        while std::fs::metadata(&logged).map_or(0, |log| log.len()) < enough {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_micros((moment() * 3000.0) as u64));
         child.kill().unwrap();
         killed += usize::from(child.wait().unwrap().signal() == Some(9));
         place.ok(&["train", "--resume", &run, "--quiet"]);
