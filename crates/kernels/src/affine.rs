@@ -1,9 +1,17 @@
 //! Linear layer with bias and an optional ReLU, in PyTorch's weight layout `[out, in]`.
 
-use burn::backend::{Backend, Dispatch, Flex, ops::FloatTensorOps, tensor::FloatTensor};
+use burn::backend::{
+    Autodiff, Backend, Dispatch, Flex, TensorMetadata, autodiff::checkpoint::strategy::CheckpointStrategy,
+    backend_extension, tensor::FloatTensor,
+};
 use burn::tensor::{Shape, Tensor};
+use pulp::Simd;
 
-use crate::Kernels;
+use crate::{
+    flex,
+    gemm::{self, View},
+    simd, tape,
+};
 
 /// The activation that an operation applies before it writes its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +34,7 @@ pub fn affine(input: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, fused: Fused
         features == inputs && outputs == biases,
         "affine: input features {features}, weight [{outputs}, {inputs}], bias [{biases}]"
     );
-    Tensor::from_dispatch(<Dispatch as Kernels>::affine(
+    Tensor::from_dispatch(<Dispatch as AffineOps>::affine(
         input.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
@@ -34,65 +42,100 @@ pub fn affine(input: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, fused: Fused
     ))
 }
 
-pub(crate) fn forward_reference<B: Backend>(
-    input: FloatTensor<B>,
-    weight: FloatTensor<B>,
-    bias: FloatTensor<B>,
-    relu: bool,
-) -> FloatTensor<B> {
-    use burn::backend::TensorMetadata;
-    let outputs = bias.shape()[0];
-    let product = B::float_matmul(input, B::float_transpose(weight));
-    let sum = B::float_add(product, B::float_reshape(bias, Shape::new([1, outputs])));
-    if relu { B::relu(sum) } else { sum }
-}
-
-pub(crate) fn relu_mask_reference<B: Backend>(
-    grad: FloatTensor<B>,
-    output: FloatTensor<B>,
-) -> FloatTensor<B> {
-    B::relu_backward(output, grad)
-}
-
-pub(crate) fn bias_gradient<B: Backend>(grad: FloatTensor<B>) -> FloatTensor<B> {
-    use burn::backend::TensorMetadata;
-    let outputs = grad.shape()[1];
-    B::float_reshape(B::float_sum_dim(grad, 0), Shape::new([outputs]))
-}
-
-/// One pass over the product adds the bias and clips, while it is still in cache.
-pub(crate) fn forward_flex(
-    input: FloatTensor<Flex>,
-    weight: FloatTensor<Flex>,
-    bias: FloatTensor<Flex>,
-    relu: bool,
-) -> FloatTensor<Flex> {
-    let mut output = Flex::float_matmul(input, Flex::float_transpose(weight)).to_contiguous();
-    let bias = bias.to_contiguous();
-    let bias: &[f32] = bias.as_slice().expect("contiguous by the line above");
-    if bias.is_empty() {
-        return output;
+#[backend_extension(Autodiff, Flex)]
+pub(crate) trait AffineOps: Backend {
+    fn affine(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        let outputs = bias.shape()[0];
+        let product = Self::float_matmul(input, Self::float_transpose(weight));
+        let sum = Self::float_add(product, Self::float_reshape(bias, Shape::new([1, outputs])));
+        if relu { Self::relu(sum) } else { sum }
     }
-    for row in output.storage_mut::<f32>().chunks_exact_mut(bias.len()) {
-        for (value, bias) in row.iter_mut().zip(bias) {
-            *value += bias;
-        }
-        if relu {
-            // Written so that NaN passes through, as in Burn and PyTorch.
-            row.iter_mut().for_each(|value| *value = if *value < 0.0 { 0.0 } else { *value });
-        }
+
+    /// `grad` where `output` is positive, zero elsewhere: ReLU's backward pass from its output.
+    fn relu_mask(grad: FloatTensor<Self>, output: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::relu_backward(output, grad)
     }
-    output
 }
 
-pub(crate) fn relu_mask_flex(grad: FloatTensor<Flex>, output: FloatTensor<Flex>) -> FloatTensor<Flex> {
-    let mut grad = grad.to_contiguous();
-    let output = output.to_contiguous();
-    let output: &[f32] = output.as_slice().expect("contiguous by the line above");
-    for (grad, &output) in grad.storage_mut::<f32>().iter_mut().zip(output) {
-        *grad = if output > 0.0 { *grad } else { 0.0 };
+impl AffineOps for Flex {
+    /// One pass over the product adds the bias and clips, while it is still in cache.
+    fn affine(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        let ([n, inputs], [outputs, _]) = (input.shape().dims(), weight.shape().dims());
+        let (input, weight, bias) =
+            (flex::contiguous(input), flex::contiguous(weight), flex::contiguous(bias));
+        let mut output = flex::buffer(n * outputs);
+        gemm::product(
+            (&mut output, View::rows(0, n, outputs, outputs)),
+            false,
+            1.0,
+            (flex::values(&input), View::rows(0, n, inputs, inputs)),
+            (flex::values(&weight), View::rows(0, outputs, inputs, inputs).transposed()),
+        );
+        let bias = flex::values(&bias);
+        simd::each_row(&mut output, outputs, |_, row| {
+            for (value, bias) in row.iter_mut().zip(bias) {
+                *value += bias;
+            }
+            if relu {
+                // Written so that NaN passes through, as in Burn and PyTorch.
+                row.iter_mut().for_each(|value| *value = if *value < 0.0 { 0.0 } else { *value });
+            }
+        });
+        flex::tensor(output, [n, outputs])
     }
-    grad
+
+    fn relu_mask(grad: FloatTensor<Self>, output: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (mut grad, output) = (flex::contiguous(grad), flex::contiguous(output));
+        simd::update(Mask, grad.storage_mut(), [flex::values(&output)]);
+        grad
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Mask;
+
+impl simd::Lanes<1> for Mask {
+    #[inline(always)]
+    fn apply<S: Simd>(self, simd: S, grad: S::f32s, [output]: [S::f32s; 1]) -> S::f32s {
+        let zero = simd.splat_f32s(0.0);
+        simd.select_f32s(simd.greater_than_f32s(output, zero), grad, zero)
+    }
+}
+
+impl<B: AffineOps, C: CheckpointStrategy> AffineOps for Autodiff<B, C> {
+    fn affine(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        let forward = |[x, w, b]: [FloatTensor<B>; 3]| {
+            let output = B::affine(x.clone(), w.clone(), b, relu);
+            (output.clone(), (x, w, relu.then_some(output)))
+        };
+        tape::record::<B, C, _, 3>([input, weight, bias], forward, |(x, w, output), grad, wanted| {
+            let grad = match output {
+                Some(output) => B::relu_mask(grad, output),
+                None => grad,
+            };
+            let outputs = grad.shape()[1];
+            let bias =
+                wanted[2].then(|| B::float_reshape(B::float_sum_dim(grad.clone(), 0), Shape::new([outputs])));
+            let weight = wanted[1].then(|| B::float_matmul(B::float_transpose(grad.clone()), x));
+            let input = wanted[0].then(|| B::float_matmul(grad, w));
+            [input, weight, bias]
+        })
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! The weighted sum of two tensors, written over the first.
 
-use burn::backend::{Backend, Dispatch, Flex, tensor::FloatTensor};
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension, tensor::FloatTensor};
 use burn::tensor::Tensor;
+use pulp::Simd;
 
-use crate::Kernels;
+use crate::{flex, simd};
 
 /// `a · x + b · y`, in the memory of `x` where nothing else holds it: the step of most optimizers, in one pass.
 ///
@@ -13,7 +15,7 @@ use crate::Kernels;
 #[must_use]
 pub fn axpby<const D: usize>(a: f64, x: Tensor<D>, b: f64, y: Tensor<D>) -> Tensor<D> {
     assert_eq!(x.dims(), y.dims(), "axpby: x and y");
-    Tensor::from_dispatch(<Dispatch as Kernels>::axpby(
+    Tensor::from_dispatch(<Dispatch as AxpbyOps>::axpby(
         x.into_dispatch(),
         y.into_dispatch(),
         a as f32,
@@ -21,17 +23,36 @@ pub fn axpby<const D: usize>(a: f64, x: Tensor<D>, b: f64, y: Tensor<D>) -> Tens
     ))
 }
 
-pub(crate) fn reference<B: Backend>(x: FloatTensor<B>, y: FloatTensor<B>, a: f32, b: f32) -> FloatTensor<B> {
-    B::float_add(B::float_mul_scalar(x, a.into()), B::float_mul_scalar(y, b.into()))
+#[backend_extension(Autodiff, Flex)]
+pub(crate) trait AxpbyOps: Backend {
+    fn axpby(x: FloatTensor<Self>, y: FloatTensor<Self>, a: f32, b: f32) -> FloatTensor<Self> {
+        Self::float_add(Self::float_mul_scalar(x, a.into()), Self::float_mul_scalar(y, b.into()))
+    }
 }
 
-pub(crate) fn flex(x: FloatTensor<Flex>, y: FloatTensor<Flex>, a: f32, b: f32) -> FloatTensor<Flex> {
-    let (mut x, y) = (x.to_contiguous(), y.to_contiguous());
-    let y: &[f32] = y.as_slice().expect("contiguous by the line above");
-    for (x, y) in x.storage_mut::<f32>().iter_mut().zip(y) {
-        *x = a * *x + b * y;
+impl AxpbyOps for Flex {
+    fn axpby(x: FloatTensor<Self>, y: FloatTensor<Self>, a: f32, b: f32) -> FloatTensor<Self> {
+        let (mut x, y) = (flex::contiguous(x), flex::contiguous(y));
+        simd::update(Weighted { a, b }, x.storage_mut(), [flex::values(&y)]);
+        x
     }
-    x
+}
+
+// Optimizers work below autodiff; a tracked sum is made of Burn's operations.
+impl<B: AxpbyOps, C: CheckpointStrategy> AxpbyOps for Autodiff<B, C> {}
+
+#[derive(Clone, Copy)]
+struct Weighted {
+    a: f32,
+    b: f32,
+}
+
+impl simd::Lanes<1> for Weighted {
+    #[inline(always)]
+    fn apply<S: Simd>(self, simd: S, x: S::f32s, [y]: [S::f32s; 1]) -> S::f32s {
+        let (a, b) = (simd.splat_f32s(self.a), simd.splat_f32s(self.b));
+        simd.add_f32s(simd.mul_f32s(a, x), simd.mul_f32s(b, y))
+    }
 }
 
 #[cfg(test)]

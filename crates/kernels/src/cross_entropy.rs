@@ -1,10 +1,12 @@
 //! Softmax and cross-entropy in one operation, stable for logits of any size.
 
-use burn::backend::{Backend, Dispatch, Flex, TensorMetadata, tensor::FloatTensor};
+use burn::backend::{
+    Autodiff, Backend, Dispatch, Flex, TensorMetadata, autodiff::checkpoint::strategy::CheckpointStrategy,
+    backend_extension, tensor::FloatTensor,
+};
 use burn::tensor::{Shape, Tensor};
-use burn_flex::FlexTensor;
 
-use crate::Kernels;
+use crate::{flex, tape};
 
 /// `-Σₖ targetsₖ · log softmax(logits)ₖ` of each row, in nats: logits `[n, k]`, targets `[n, k]`, losses `[n]`.
 ///
@@ -16,10 +18,31 @@ use crate::Kernels;
 #[must_use]
 pub fn softmax_cross_entropy(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     assert_eq!(logits.dims(), targets.dims(), "softmax_cross_entropy: logits and targets");
-    Tensor::from_dispatch(<Dispatch as Kernels>::softmax_cross_entropy(
+    Tensor::from_dispatch(<Dispatch as CrossEntropyOps>::softmax_cross_entropy(
         logits.into_dispatch(),
         targets.into_dispatch(),
     ))
+}
+
+#[backend_extension(Autodiff, Flex)]
+pub(crate) trait CrossEntropyOps: Backend {
+    fn softmax_cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self> {
+        let rows = logits.shape()[0];
+        let product = Self::float_mul(log_softmax::<Self>(logits), targets);
+        Self::float_reshape(Self::float_neg(Self::float_sum_dim(product, 1)), Shape::new([rows]))
+    }
+
+    /// The gradient of `softmax_cross_entropy` by its logits, given `grad` of shape `[n]`; `[n, k]`.
+    fn softmax_cross_entropy_backward(
+        logits: FloatTensor<Self>,
+        targets: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let rows = logits.shape()[0];
+        let mass = Self::float_sum_dim(targets.clone(), 1);
+        let share = Self::float_mul(Self::float_exp(log_softmax::<Self>(logits)), mass);
+        Self::float_mul(Self::float_sub(share, targets), Self::float_reshape(grad, Shape::new([rows, 1])))
+    }
 }
 
 fn log_softmax<B: Backend>(logits: FloatTensor<B>) -> FloatTensor<B> {
@@ -28,24 +51,44 @@ fn log_softmax<B: Backend>(logits: FloatTensor<B>) -> FloatTensor<B> {
     B::float_sub(shifted, log_sum)
 }
 
-pub(crate) fn forward_reference<B: Backend>(
-    logits: FloatTensor<B>,
-    targets: FloatTensor<B>,
-) -> FloatTensor<B> {
-    let rows = logits.shape()[0];
-    let product = B::float_mul(log_softmax::<B>(logits), targets);
-    B::float_reshape(B::float_neg(B::float_sum_dim(product, 1)), Shape::new([rows]))
-}
+impl CrossEntropyOps for Flex {
+    fn softmax_cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self> {
+        let [n, k] = logits.shape().dims();
+        let (logits, targets) = (flex::contiguous(logits), flex::contiguous(targets));
+        let mut output = flex::buffer(n);
+        if k > 0 {
+            let rows = flex::values(&logits).chunks_exact(k).zip(flex::values(&targets).chunks_exact(k));
+            for (loss, (logits, targets)) in output.iter_mut().zip(rows) {
+                let (max, log_sum) = log_sum_exp(logits);
+                // A class of no target mass adds nothing, even where its logit is minus infinity.
+                let terms = logits.iter().zip(targets).filter(|(_, target)| **target != 0.0);
+                *loss = terms.map(|(logit, target)| target * (log_sum - (logit - max))).sum();
+            }
+        }
+        flex::tensor(output, [n])
+    }
 
-pub(crate) fn backward_reference<B: Backend>(
-    logits: FloatTensor<B>,
-    targets: FloatTensor<B>,
-    grad: FloatTensor<B>,
-) -> FloatTensor<B> {
-    let rows = logits.shape()[0];
-    let mass = B::float_sum_dim(targets.clone(), 1);
-    let difference = B::float_sub(B::float_mul(B::float_exp(log_softmax::<B>(logits)), mass), targets);
-    B::float_mul(difference, B::float_reshape(grad, Shape::new([rows, 1])))
+    fn softmax_cross_entropy_backward(
+        logits: FloatTensor<Self>,
+        targets: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let k = logits.shape()[1];
+        let (mut output, targets, grad) =
+            (flex::contiguous(logits), flex::contiguous(targets), flex::contiguous(grad));
+        if k > 0 {
+            let rows = output.storage_mut::<f32>().chunks_exact_mut(k);
+            let rows = rows.zip(flex::values(&targets).chunks_exact(k)).zip(flex::values(&grad));
+            for ((row, targets), grad) in rows {
+                let (max, log_sum) = log_sum_exp(row);
+                let mass: f32 = targets.iter().sum();
+                for (value, target) in row.iter_mut().zip(targets) {
+                    *value = (mass * (*value - max - log_sum).exp() - target) * grad;
+                }
+            }
+        }
+        output
+    }
 }
 
 /// The largest logit of a row, and the logarithm of the sum of exponentials above it.
@@ -55,46 +98,16 @@ fn log_sum_exp(row: &[f32]) -> (f32, f32) {
     (max, sum.ln())
 }
 
-fn rows(tensor: &FlexTensor) -> (usize, &[f32]) {
-    (tensor.shape()[1], tensor.as_slice().expect("made contiguous by the caller"))
-}
-
-pub(crate) fn forward_flex(logits: FloatTensor<Flex>, targets: FloatTensor<Flex>) -> FloatTensor<Flex> {
-    let (logits, targets) = (logits.to_contiguous(), targets.to_contiguous());
-    let n = logits.shape()[0];
-    let mut output = FlexTensor::zeros(Shape::new([n]), logits.dtype());
-    let ((k, logits), (_, targets)) = (rows(&logits), rows(&targets));
-    if k > 0 {
-        let rows = logits.chunks_exact(k).zip(targets.chunks_exact(k));
-        for (loss, (logits, targets)) in output.storage_mut::<f32>().iter_mut().zip(rows) {
-            let (max, log_sum) = log_sum_exp(logits);
-            // A class of no target mass adds nothing, even where its logit is minus infinity.
-            let terms = logits.iter().zip(targets).filter(|(_, target)| **target != 0.0);
-            *loss = terms.map(|(logit, target)| target * (log_sum - (logit - max))).sum();
-        }
+impl<B: CrossEntropyOps, C: CheckpointStrategy> CrossEntropyOps for Autodiff<B, C> {
+    fn softmax_cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self> {
+        let targets = targets.into_primitive();
+        let forward = |[logits]: [FloatTensor<B>; 1]| {
+            (B::softmax_cross_entropy(logits.clone(), targets.clone()), (logits, targets))
+        };
+        tape::record::<B, C, _, 1>([logits], forward, |(logits, targets), grad, _| {
+            [Some(B::softmax_cross_entropy_backward(logits, targets, grad))]
+        })
     }
-    output
-}
-
-pub(crate) fn backward_flex(
-    logits: FloatTensor<Flex>,
-    targets: FloatTensor<Flex>,
-    grad: FloatTensor<Flex>,
-) -> FloatTensor<Flex> {
-    let (mut output, targets, grad) = (logits.to_contiguous(), targets.to_contiguous(), grad.to_contiguous());
-    let (k, targets) = rows(&targets);
-    let grad: &[f32] = grad.as_slice().expect("contiguous by the line above");
-    if k > 0 {
-        let rows = output.storage_mut::<f32>().chunks_exact_mut(k).zip(targets.chunks_exact(k));
-        for ((row, targets), grad) in rows.zip(grad) {
-            let (max, log_sum) = log_sum_exp(row);
-            let mass: f32 = targets.iter().sum();
-            for (value, target) in row.iter_mut().zip(targets) {
-                *value = (mass * (*value - max - log_sum).exp() - target) * grad;
-            }
-        }
-    }
-    output
 }
 
 #[cfg(test)]

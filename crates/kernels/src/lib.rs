@@ -2,16 +2,24 @@
 //!
 //! Burn's autodiff records one node per primitive. An operation here is one node with a hand-written backward
 //! pass, and on the CPU ([`Flex`](burn::backend::Flex)) one pass over memory; on any other device the same call
-//! falls back to Burn's own operations. Each stands beside a plain-Burn reference in its tests.
+//! falls back to Burn's own operations, the defaults of its trait, and its tests hold the two against each other.
 //!
-//! One operation, one file; [`Kernels`] lists them.
+//! One operation, one file: the function that callers use, the trait that Burn dispatches by, its default made of
+//! Burn's primitives, the CPU's own, and the backward pass.
 
+mod activation;
 mod affine;
 mod axpby;
 mod cross_entropy;
-mod ops;
+mod flex;
+mod gemm;
+mod layer_norm;
+mod math;
+mod simd;
+mod tape;
 
+pub use activation::{Smooth, smooth};
 pub use affine::{Fused, affine};
 pub use axpby::axpby;
 pub use cross_entropy::softmax_cross_entropy;
-pub use ops::Kernels;
+pub use layer_norm::layer_norm;

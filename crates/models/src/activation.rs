@@ -1,6 +1,7 @@
 //! Activation functions.
 
 use burn::tensor::{Tensor, activation};
+use crucible_kernels::{Smooth, smooth};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -32,10 +33,10 @@ impl Activation {
             Self::Identity => input,
             Self::Relu => activation::relu(input),
             Self::LeakyRelu => activation::leaky_relu(input, 0.01),
-            Self::Gelu => activation::gelu(input),
-            Self::Silu => activation::silu(input),
-            Self::Sigmoid => activation::sigmoid(input),
-            Self::Tanh => activation::tanh(input),
+            Self::Gelu => smooth(Smooth::Gelu, input),
+            Self::Silu => smooth(Smooth::Silu, input),
+            Self::Sigmoid => smooth(Smooth::Sigmoid, input),
+            Self::Tanh => smooth(Smooth::Tanh, input),
         }
     }
 }

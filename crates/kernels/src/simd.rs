@@ -1,0 +1,94 @@
+//! Loops over slices with the widest instructions of this processor, on both cores where that pays.
+//!
+//! `pulp` picks AVX-512, AVX2, NEON or plain code at run time; an operation is written once, over its vector type.
+
+use std::sync::LazyLock;
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
+
+/// Elements below which another thread costs more than it brings: about 10 µs of an elementwise loop.
+pub(crate) const GRAIN: usize = 1 << 14;
+
+/// Runs `op` compiled for the widest instructions at hand.
+pub(crate) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
+    ARCH.dispatch(op)
+}
+
+/// Vector registers of the instructions that [`dispatch`] picks.
+pub(crate) fn registers() -> usize {
+    struct Registers;
+
+    impl WithSimd for Registers {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            S::REGISTER_COUNT
+        }
+    }
+
+    dispatch(Registers)
+}
+
+/// A function of `N + 1` numbers, written over vectors: the target's value and `N` others.
+pub(crate) trait Lanes<const N: usize>: Copy + Sync {
+    fn apply<S: Simd>(self, simd: S, target: S::f32s, others: [S::f32s; N]) -> S::f32s;
+}
+
+/// `target[i] = f(target[i], others[0][i], …)`.
+pub(crate) fn update<const N: usize>(f: impl Lanes<N>, target: &mut [f32], others: [&[f32]; N]) {
+    for other in others {
+        assert_eq!(other.len(), target.len(), "slices of one length");
+    }
+    if target.len() < 2 * GRAIN {
+        return dispatch(Update { f, target, others });
+    }
+    target.par_chunks_mut(GRAIN).enumerate().for_each(|(chunk, target)| {
+        let range = chunk * GRAIN..chunk * GRAIN + target.len();
+        dispatch(Update { f, others: others.map(|other| &other[range.clone()]), target });
+    });
+}
+
+struct Update<'a, F, const N: usize> {
+    f: F,
+    target: &'a mut [f32],
+    others: [&'a [f32]; N],
+}
+
+impl<F: Lanes<N>, const N: usize> WithSimd for Update<'_, F, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { f, target, others } = self;
+        let (vectors, rest) = S::as_mut_simd_f32s(target);
+        let split = others.map(|other| S::as_simd_f32s(other));
+        for (i, value) in vectors.iter_mut().enumerate() {
+            *value = f.apply(simd, *value, split.map(|(vectors, _)| vectors[i]));
+        }
+        if !rest.is_empty() {
+            let others = split.map(|(_, rest)| simd.partial_load_f32s(rest));
+            let value = f.apply(simd, simd.partial_load_f32s(rest), others);
+            simd.partial_store_f32s(rest, value);
+        }
+    }
+}
+
+/// Rows of `columns` values each, handed to `f` with their index; in parallel where there is enough to do.
+pub(crate) fn each_row(target: &mut [f32], columns: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
+    if columns == 0 {
+        return;
+    }
+    if target.len() < 2 * GRAIN {
+        target.chunks_exact_mut(columns).enumerate().for_each(|(row, values)| f(row, values));
+    } else {
+        let rows = GRAIN.div_ceil(columns);
+        target.par_chunks_mut(rows * columns).enumerate().for_each(|(block, target)| {
+            let values = target.chunks_exact_mut(columns).enumerate();
+            values.for_each(|(row, values)| f(block * rows + row, values));
+        });
+    }
+}
