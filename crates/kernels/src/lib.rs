@@ -10,6 +10,7 @@
 mod activation;
 mod affine;
 mod axpby;
+mod conv2d;
 mod cross_entropy;
 mod flex;
 mod gemm;
@@ -21,5 +22,6 @@ mod tape;
 pub use activation::{Smooth, smooth};
 pub use affine::{Fused, affine};
 pub use axpby::axpby;
+pub use conv2d::{Conv2d, conv2d};
 pub use cross_entropy::softmax_cross_entropy;
 pub use layer_norm::layer_norm;

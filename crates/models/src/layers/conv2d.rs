@@ -1,5 +1,6 @@
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, module::conv2d, ops::ConvOptions};
+use burn::tensor::{Device, Tensor};
+use crucible_kernels::{self as kernels, Fused, conv2d};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{Activation, init::uniform_fan_in};
@@ -99,8 +100,10 @@ impl Conv2d {
     #[must_use]
     pub fn forward(&self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
         let Conv2dConfig { stride, padding, dilation, groups, .. } = self.config;
-        let options = ConvOptions::new(stride, padding, dilation, groups);
-        activation.forward(conv2d(input, self.weight.val(), Some(self.bias.val()), options))
+        let options = kernels::Conv2d { stride, padding, dilation, groups };
+        let fused = if activation == Activation::Relu { Fused::Relu } else { Fused::None };
+        let output = conv2d(input, self.weight.val(), self.bias.val(), options, fused);
+        if fused == Fused::Relu { output } else { activation.forward(output) }
     }
 
     /// Multiply-adds for one example whose output is `size` high and wide.

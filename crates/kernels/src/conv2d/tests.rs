@@ -1,0 +1,198 @@
+use super::*;
+use burn::tensor::{Device, TensorData, Tolerance, activation::relu, module};
+
+fn ramp<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    let count: usize = shape.iter().product();
+    let values: Vec<f32> =
+        (0..count).map(|i| ((i * 37 + i / 7 * 13 + 11) % 101) as f32 / 50.0 - 1.0).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// Output and every gradient, of ours or of Burn's own.
+fn run(
+    input: [usize; 4],
+    weight: [usize; 4],
+    function: impl Fn(Tensor<4>, Tensor<4>, Tensor<1>) -> Tensor<4>,
+) -> [TensorData; 4] {
+    let device = Device::flex().autodiff();
+    let x = ramp(input, &device).require_grad();
+    let w = (ramp(weight, &device) * 0.7).require_grad();
+    let b = ramp([weight[0]], &device).require_grad();
+    let output = function(x.clone(), w.clone(), b.clone());
+    let grads = (output.clone() * (ramp(output.dims(), &device) + 0.3)).sum().backward();
+    [
+        output.into_data(),
+        x.grad(&grads).unwrap().into_data(),
+        w.grad(&grads).unwrap().into_data(),
+        b.grad(&grads).unwrap().into_data(),
+    ]
+}
+
+fn ours(input: [usize; 4], weight: [usize; 4], options: Conv2d, fused: Fused) -> [TensorData; 4] {
+    run(input, weight, |x, w, b| conv2d(x, w, b, options, fused))
+}
+
+fn check(input: [usize; 4], weight: [usize; 4], options: Conv2d, fused: Fused) {
+    let plain = run(input, weight, |x, w, b| {
+        let output = module::conv2d(x, w, Some(b), ConvOptions::from(options));
+        if fused == Fused::Relu { relu(output) } else { output }
+    });
+    let names = ["output", "input gradient", "weight gradient", "bias gradient"];
+    for ((name, ours), plain) in names.iter().zip(ours(input, weight, options, fused)).zip(plain) {
+        let (ours, plain) = (ours.try_to_vec::<f32>().unwrap(), plain.try_to_vec::<f32>().unwrap());
+        assert_eq!(ours.len(), plain.len(), "{name} {input:?} {weight:?} {options:?}");
+        let scale = plain.iter().fold(1.0_f32, |max, value| max.max(value.abs()));
+        let error = ours.iter().zip(&plain).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(error <= 1e-5 * scale, "{name} {input:?} {weight:?} {options:?}: {error} of {scale}");
+    }
+}
+
+fn options(stride: [usize; 2], padding: [usize; 2], dilation: [usize; 2], groups: usize) -> Conv2d {
+    Conv2d { stride, padding, dilation, groups }
+}
+
+#[test]
+fn agrees_with_burn_over_strides_paddings_and_dilations() {
+    for kernel in [[1, 1], [3, 3], [5, 3], [2, 2]] {
+        for stride in [[1, 1], [2, 2], [3, 1], [2, 3]] {
+            for padding in [[0, 0], [1, 1], [2, 0], [0, 3]] {
+                for dilation in [[1, 1], [2, 1], [2, 2]] {
+                    let options = options(stride, padding, dilation, 1);
+                    let fused = if padding[0] == 1 { Fused::Relu } else { Fused::None };
+                    check([2, 3, 11, 9], [5, 3, kernel[0], kernel[1]], options, fused);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn agrees_with_burn_over_channels_and_batches() {
+    for (inputs, outputs) in [(1, 1), (1, 19), (2, 7), (3, 16), (17, 2), (5, 15), (19, 33), (8, 70)] {
+        for batch in [1, 3, 18] {
+            check(
+                [batch, inputs, 6, 7],
+                [outputs, inputs, 3, 3],
+                options([1; 2], [1; 2], [1; 2], 1),
+                Fused::Relu,
+            );
+        }
+    }
+}
+
+#[test]
+fn agrees_with_burn_over_groups() {
+    for (groups, group_inputs, group_outputs) in
+        [(2, 1, 1), (2, 3, 17), (3, 2, 9), (7, 1, 1), (5, 1, 3), (19, 1, 2), (2, 4, 12)]
+    {
+        for stride in [[1, 1], [2, 1]] {
+            let input = [3, groups * group_inputs, 9, 8];
+            let weight = [groups * group_outputs, group_inputs, 3, 3];
+            check(input, weight, options(stride, [1, 1], [1, 1], groups), Fused::Relu);
+        }
+    }
+}
+
+#[test]
+fn agrees_with_burn_over_sizes() {
+    for [height, width] in [[1, 1], [7, 1], [1, 40], [4, 33], [50, 17], [3, 130]] {
+        for (kernel, padding) in [([1, 1], [0, 0]), ([3, 3], [1, 1]), ([1, 1], [3, 3]), ([3, 1], [1, 0])] {
+            check(
+                [2, 2, height, width],
+                [9, 2, kernel[0], kernel[1]],
+                options([1; 2], padding, [1; 2], 1),
+                Fused::None,
+            );
+        }
+    }
+    check([2, 3, 4, 4], [5, 3, 4, 4], options([1; 2], [0; 2], [1; 2], 1), Fused::Relu);
+    check([2, 3, 5, 5], [5, 3, 2, 2], options([4; 2], [0; 2], [1; 2], 1), Fused::Relu);
+    check([20, 8, 28, 28], [40, 8, 3, 3], options([1; 2], [0; 2], [1; 2], 1), Fused::Relu);
+    check([2, 8, 60, 60], [64, 8, 3, 3], options([2; 2], [1; 2], [1; 2], 1), Fused::Relu);
+}
+
+#[test]
+fn an_empty_batch_gives_an_empty_output_and_no_gradient() {
+    let [output, x, w, b] = ours([0, 2, 5, 5], [3, 2, 3, 3], options([1; 2], [0; 2], [1; 2], 1), Fused::Relu);
+    assert_eq!((output.shape().dims(), x.shape().dims()), ([0, 3, 3, 3], [0, 2, 5, 5]));
+    assert!(w.iter::<f32>().chain(b.iter::<f32>()).all(|value| value == 0.0));
+}
+
+#[test]
+fn takes_inputs_that_are_not_contiguous() {
+    let device = Device::flex();
+    let (x, w, b) = (ramp([2, 3, 6, 7], &device), ramp([4, 3, 3, 2], &device), ramp([4], &device));
+    let options = options([1; 2], [1; 2], [1; 2], 1);
+    let expected = conv2d(x.clone(), w.clone(), b.clone(), options, Fused::Relu);
+    let strided = |t: Tensor<4>| t.swap_dims(1, 3).mul_scalar(1.0).swap_dims(1, 3);
+    let actual = conv2d(strided(x), strided(w), b, options, Fused::Relu);
+    actual.into_data().assert_approx_eq(&expected.into_data(), Tolerance::<f32>::absolute(1e-6));
+}
+
+#[test]
+fn nan_passes_through() {
+    let device = Device::flex();
+    let x = ramp([1, 1, 5, 5], &device)
+        .slice_assign([0..1, 0..1, 0..1, 0..1], Tensor::full([1; 4], f32::NAN, &device));
+    let output = conv2d(
+        x,
+        ramp([1, 1, 3, 3], &device),
+        ramp([1], &device),
+        options([1; 2], [0; 2], [1; 2], 1),
+        Fused::Relu,
+    );
+    let output: Vec<f32> = output.into_data().try_to_vec().unwrap();
+    assert_eq!(
+        output.iter().map(|value| value.is_nan()).collect::<Vec<_>>(),
+        [true, false, false, false, false, false, false, false, false]
+    );
+}
+
+#[test]
+fn the_error_against_double_precision_is_that_of_one_sum() {
+    for (input, weight, stride) in [
+        ([2, 32, 14, 14], [64, 32, 3, 3], 1),
+        ([1, 3, 20, 20], [8, 3, 5, 5], 2),
+        ([1, 70, 5, 5], [9, 70, 3, 3], 1),
+    ] {
+        let device = Device::flex();
+        let (x, w, b) = (ramp(input, &device), ramp(weight, &device), ramp([weight[0]], &device));
+        let options = options([stride; 2], [1; 2], [1; 2], 1);
+        let output = conv2d(x.clone(), w.clone(), b.clone(), options, Fused::None);
+        let [n, oc, oh, ow] = output.dims();
+        let [x, w, b, output] = [x.into_data(), w.into_data(), b.into_data(), output.into_data()]
+            .map(|t| t.try_to_vec::<f32>().unwrap());
+        let [_, ic, h, width] = input;
+        let [_, _, kh, kw] = weight;
+        for (place, value) in output.iter().enumerate() {
+            let (image, channel, y, column) =
+                (place / (oc * oh * ow), place / (oh * ow) % oc, place / ow % oh, place % ow);
+            let (mut sum, mut size) = (f64::from(b[channel]), f64::from(b[channel].abs()));
+            for tap in 0..ic * kh * kw {
+                let (c, ky, kx) = (tap / (kh * kw), tap / kw % kh, tap % kw);
+                let (row, col) = (y * stride + ky, column * stride + kx);
+                if row >= 1 && row <= h && col >= 1 && col <= width {
+                    let pixel = f64::from(x[((image * ic + c) * h + row - 1) * width + col - 1]);
+                    let product = pixel * f64::from(w[channel * ic * kh * kw + tap]);
+                    (sum, size) = (sum + product, size + product.abs());
+                }
+            }
+            assert!((f64::from(*value) - sum).abs() <= 1e-5 * size, "{value} for {sum}");
+        }
+        assert_eq!(output.len(), n * oc * oh * ow);
+    }
+}
+
+#[test]
+fn the_same_bytes_again_and_on_one_thread() {
+    let shapes = [([18, 4, 16, 16], [32, 4, 3, 3]), ([2, 8, 30, 30], [24, 8, 3, 3])];
+    for (input, weight) in shapes {
+        let run = || ours(input, weight, options([1; 2], [1; 2], [1; 2], 1), Fused::Relu);
+        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let (first, second, third) = (run(), run(), one.install(run));
+        for ((first, second), third) in first.iter().zip(&second).zip(&third) {
+            assert_eq!(first.as_bytes(), second.as_bytes());
+            assert_eq!(first.as_bytes(), third.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The gradient by the weights: for every channel and tap, the sum over pixels of output gradient times input.
+
+use pulp::{Simd, WithSimd};
+
+use super::{
+    Sizes,
+    layout::{Layout, Scratch, copy},
+};
+use crate::simd;
+
+/// Taps up to which vectors of pixels beat vectors of channels, whose gradient must be transposed first.
+const FEW_TAPS: usize = 16;
+
+/// Channels up to which they do, since a vector of channels would be half empty.
+const FEW_CHANNELS: usize = 8;
+
+/// The multiple that a group's channels are padded to.
+const LANES: usize = 16;
+
+/// Values of transposed gradient worked on at a time: half of the first cache.
+const TRANSPOSED: usize = 4096;
+
+pub(super) struct WeightGradient {
+    sizes: Sizes,
+    layout: Layout,
+    /// The tap's place in the input, for each weight of an output channel; none if only the bias is wanted.
+    offsets: Vec<usize>,
+    /// Vectors along pixels, not channels.
+    along_pixels: bool,
+}
+
+/// Sums over some images, and room to work in.
+pub(super) struct Sums {
+    /// `[channel][tap]` along pixels, else `[group][tap][channel, padded]`.
+    weight: Vec<f32>,
+    /// One value per channel, padded as there.
+    bias: Vec<f32>,
+    scratch: Scratch,
+    gradient: Vec<f32>,
+}
+
+impl WeightGradient {
+    pub(super) fn new(sizes: &Sizes, wants_weight: bool) -> Self {
+        let (layout, mut offsets) = sizes.input_layout();
+        let along_pixels = offsets.len() <= FEW_TAPS || sizes.group_outputs() <= FEW_CHANNELS;
+        if !wants_weight {
+            offsets.clear();
+        }
+        Self { sizes: *sizes, layout, offsets, along_pixels }
+    }
+
+    /// Channels per group, padded.
+    fn pitch(&self) -> usize {
+        let channels = self.sizes.group_outputs();
+        if self.along_pixels { channels } else { channels.next_multiple_of(LANES) }
+    }
+
+    pub(super) fn sums(&self) -> Sums {
+        let channels = self.sizes.options.groups * self.pitch();
+        Sums {
+            weight: vec![0.0; channels * self.offsets.len()],
+            bias: vec![0.0; channels],
+            scratch: Scratch::new(self.layout),
+            gradient: Vec::new(),
+        }
+    }
+
+    /// Adds one image: its input, the gradient of its output, and the output where a `ReLU` followed.
+    pub(super) fn add(&self, input: &[f32], grad: &[f32], mask: Option<&[f32]>, sums: &mut Sums) {
+        let source = sums.scratch.source(input, None);
+        let (weight, bias, gradient) = (&mut sums.weight, &mut sums.bias, &mut sums.gradient);
+        simd::dispatch(Add { of: self, source, grad, mask, weight, bias, gradient });
+    }
+
+    /// The sum of all parts, in their order, as `[oc, taps]` and `[oc]`.
+    pub(super) fn total(&self, parts: impl Iterator<Item = Sums>) -> (Vec<f32>, Vec<f32>) {
+        let Sums { mut weight, mut bias, .. } = self.sums();
+        for part in parts {
+            weight.iter_mut().zip(&part.weight).for_each(|(sum, value)| *sum += value);
+            bias.iter_mut().zip(&part.bias).for_each(|(sum, value)| *sum += value);
+        }
+        if self.along_pixels {
+            return (weight, bias);
+        }
+        let (taps, pitch, channels) = (self.offsets.len(), self.pitch(), self.sizes.group_outputs());
+        let place = |channel: usize| (channel / channels, channel % channels);
+        let outputs = 0..self.sizes.outputs;
+        let row = |output: usize| {
+            let ((group, channel), weight) = (place(output), &weight);
+            (0..taps).map(move |tap| weight[(group * taps + tap) * pitch + channel])
+        };
+        let bias = outputs.clone().map(|output| bias[place(output).0 * pitch + place(output).1]).collect();
+        (outputs.flat_map(row).collect(), bias)
+    }
+}
+
+struct Add<'a> {
+    of: &'a WeightGradient,
+    source: &'a [f32],
+    grad: &'a [f32],
+    mask: Option<&'a [f32]>,
+    weight: &'a mut [f32],
+    bias: &'a mut [f32],
+    gradient: &'a mut Vec<f32>,
+}
+
+impl WithSimd for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        for group in 0..self.of.sizes.options.groups {
+            if self.of.along_pixels {
+                self.along_pixels(simd, group)
+            } else {
+                self.along_channels(simd, group)
+            }
+        }
+    }
+}
+
+impl Add<'_> {
+    fn group_source(&self, group: usize) -> usize {
+        group * self.of.sizes.group_inputs * self.of.layout.channel()
+    }
+
+    #[inline(always)]
+    fn along_pixels<S: Simd>(&mut self, simd: S, group: usize) {
+        let channels = self.of.sizes.group_outputs();
+        let (mut first, end) = (group * channels, (group + 1) * channels);
+        while first < end {
+            if end - first >= 2 && S::REGISTER_COUNT >= 32 {
+                self.pixels::<S, 2>(simd, group, first);
+                first += 2;
+            } else {
+                self.pixels::<S, 1>(simd, group, first);
+                first += 1;
+            }
+        }
+    }
+
+    /// `M` channels from `first` on: the gradient's rows as far apart as the input's, with zeros between.
+    #[inline(always)]
+    fn pixels<S: Simd, const M: usize>(&mut self, simd: S, group: usize, first: usize) {
+        let ([rows, columns], pitch) = (self.of.sizes.output, self.of.layout.width);
+        let positions = (rows - 1) * pitch + columns;
+        self.gradient.resize(2 * positions, 0.0);
+        for m in 0..M {
+            for y in 0..rows {
+                let row = ((first + m) * rows + y) * columns;
+                let (grad, mask) =
+                    (&self.grad[row..][..columns], self.mask.map(|mask| &mask[row..][..columns]));
+                copy(&mut self.gradient[m * positions + y * pitch..][..columns], grad, mask, 0, 1);
+            }
+        }
+        let gradients: [&[f32]; M] = std::array::from_fn(|m| &self.gradient[m * positions..][..positions]);
+        for (gradient, bias) in gradients.iter().zip(&mut self.bias[first..]) {
+            let (vectors, rest) = S::as_simd_f32s(gradient);
+            let rest = simd.partial_load_f32s(rest);
+            let sum = vectors.iter().fold(rest, |sum, vector| simd.add_f32s(sum, *vector));
+            *bias += simd.reduce_sum_f32s(sum);
+        }
+        let (source, taps) = (&self.source[self.group_source(group)..], self.of.offsets.len());
+        let sums = &mut self.weight[first * taps..];
+        let mut tap = 0;
+        while tap < taps {
+            let offsets = &self.of.offsets[tap..];
+            tap += match offsets.len() {
+                9.. => dot::<S, M, 9>(simd, gradients, source, offsets, tap, taps, sums),
+                3.. => dot::<S, M, 3>(simd, gradients, source, offsets, tap, taps, sums),
+                _ => dot::<S, M, 1>(simd, gradients, source, offsets, tap, taps, sums),
+            };
+        }
+    }
+
+    #[inline(always)]
+    fn along_channels<S: Simd>(&mut self, simd: S, group: usize) {
+        let ([rows, columns], pitch, taps) = (self.of.sizes.output, self.of.pitch(), self.of.offsets.len());
+        let block = (TRANSPOSED / (columns * pitch)).clamp(1, rows);
+        self.gradient.resize(block * columns * pitch, 0.0);
+        for y in (0..rows).step_by(block) {
+            let lines = block.min(rows - y);
+            self.transpose(group, y * columns, lines * columns);
+            let gradient = &self.gradient[..lines * columns * pitch];
+            let (bias, _) = S::as_mut_simd_f32s(&mut self.bias[group * pitch..][..pitch]);
+            for pixel in gradient.chunks_exact(pitch) {
+                let (pixel, _) = S::as_simd_f32s(pixel);
+                bias.iter_mut().zip(pixel).for_each(|(sum, value)| *sum = simd.add_f32s(*sum, *value));
+            }
+            let source = &self.source[self.group_source(group) + y * self.of.layout.width..];
+            let sums = &mut self.weight[group * taps * pitch..][..taps * pitch];
+            let pass = Pass { gradient, pitch, columns, source, width: self.of.layout.width };
+            let mut tap = 0;
+            while tap < taps {
+                let offsets = &self.of.offsets[tap..];
+                let sums = &mut sums[tap * pitch..];
+                tap += match offsets.len() {
+                    6.. => pass.taps::<S, 6>(simd, offsets, sums),
+                    3.. => pass.taps::<S, 3>(simd, offsets, sums),
+                    _ => pass.taps::<S, 1>(simd, offsets, sums),
+                };
+            }
+        }
+    }
+
+    /// `count` pixels from `first` on of one group's masked gradient as `[pixel][channel]`.
+    #[inline(always)]
+    fn transpose(&mut self, group: usize, first: usize, count: usize) {
+        let ([rows, columns], pitch, channels) =
+            (self.of.sizes.output, self.of.pitch(), self.of.sizes.group_outputs());
+        let area = rows * columns;
+        for block in (0..channels).step_by(LANES) {
+            let width = LANES.min(channels - block);
+            let start = (group * channels + block) * area + first;
+            let pixels = self.gradient.chunks_exact_mut(pitch).take(count).enumerate();
+            for (pixel, target) in pixels {
+                let target = &mut target[block..block + width];
+                let grads = self.grad[start + pixel..].iter().step_by(area);
+                match self.mask {
+                    None => target.iter_mut().zip(grads).for_each(|(target, grad)| *target = *grad),
+                    Some(mask) => {
+                        let masks = mask[start + pixel..].iter().step_by(area);
+                        for ((target, grad), mask) in target.iter_mut().zip(grads).zip(masks) {
+                            *target = if *mask > 0.0 { *grad } else { 0.0 };
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of `M` gradients with the input at `T` taps to `sums[channel · taps + tap]`; `T`.
+#[inline(always)]
+fn dot<S: Simd, const M: usize, const T: usize>(
+    simd: S,
+    gradients: [&[f32]; M],
+    source: &[f32],
+    offsets: &[usize],
+    tap: usize,
+    taps: usize,
+    sums: &mut [f32],
+) -> usize {
+    let positions = gradients[0].len();
+    let gradients = gradients.map(S::as_simd_f32s);
+    let inputs: [_; T] = std::array::from_fn(|t| S::as_simd_f32s(&source[offsets[t]..][..positions]));
+    let mut products = gradients.map(|(_, rest)| {
+        let rest = simd.partial_load_f32s(rest);
+        inputs.map(|(_, input)| simd.mul_f32s(rest, simd.partial_load_f32s(input)))
+    });
+    let vectors = positions / S::F32_LANES;
+    let (gradients, inputs) =
+        (gradients.map(|(all, _)| &all[..vectors]), inputs.map(|(all, _)| &all[..vectors]));
+    for i in 0..vectors {
+        for t in 0..T {
+            for m in 0..M {
+                products[m][t] = simd.mul_add_e_f32s(gradients[m][i], inputs[t][i], products[m][t]);
+            }
+        }
+    }
+    for m in 0..M {
+        for t in 0..T {
+            sums[m * taps + tap + t] += simd.reduce_sum_f32s(products[m][t]);
+        }
+    }
+    T
+}
+
+/// Some rows of the gradient, `[pixel][channel]`, and the input from their first row on.
+struct Pass<'a> {
+    gradient: &'a [f32],
+    pitch: usize,
+    columns: usize,
+    source: &'a [f32],
+    width: usize,
+}
+
+impl Pass<'_> {
+    /// The first `T` taps, all channels; `T`.
+    #[inline(always)]
+    fn taps<S: Simd, const T: usize>(&self, simd: S, offsets: &[usize], sums: &mut [f32]) -> usize {
+        let vectors = self.pitch / S::F32_LANES;
+        let offsets: [usize; T] = std::array::from_fn(|t| offsets[t]);
+        let mut first = 0;
+        while first < vectors {
+            first += match vectors - first {
+                4.. if S::REGISTER_COUNT >= 32 => self.outer::<S, T, 4>(simd, offsets, first, sums),
+                2.. => self.outer::<S, T, 2>(simd, offsets, first, sums),
+                _ => self.outer::<S, T, 1>(simd, offsets, first, sums),
+            };
+        }
+        T
+    }
+
+    /// `T` taps, `V` vectors of channels from vector `first` on, in registers; `V`.
+    #[inline(always)]
+    fn outer<S: Simd, const T: usize, const V: usize>(
+        &self,
+        simd: S,
+        offsets: [usize; T],
+        first: usize,
+        sums: &mut [f32],
+    ) -> usize {
+        let channels = first * S::F32_LANES..(first + V) * S::F32_LANES;
+        let mut products: [[S::f32s; V]; T] = std::array::from_fn(|t| {
+            let (sums, _) = S::as_simd_f32s(&sums[t * self.pitch..][channels.clone()]);
+            std::array::from_fn(|v| sums[v])
+        });
+        for (y, row) in self.gradient.chunks_exact(self.columns * self.pitch).enumerate() {
+            let inputs: [&[f32]; T] =
+                std::array::from_fn(|t| &self.source[offsets[t] + y * self.width..][..self.columns]);
+            for (x, pixel) in (0..self.columns).zip(row.chunks_exact(self.pitch)) {
+                let (gradient, _) = S::as_simd_f32s(&pixel[channels.clone()]);
+                let gradient: [S::f32s; V] = std::array::from_fn(|v| gradient[v]);
+                for t in 0..T {
+                    let input = simd.splat_f32s(inputs[t][x]);
+                    for v in 0..V {
+                        products[t][v] = simd.mul_add_e_f32s(gradient[v], input, products[t][v]);
+                    }
+                }
+            }
+        }
+        for (t, products) in products.into_iter().enumerate() {
+            let (sums, _) = S::as_mut_simd_f32s(&mut sums[t * self.pitch..][channels.clone()]);
+            sums[..V].copy_from_slice(&products);
+        }
+        V
+    }
+}
