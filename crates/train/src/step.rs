@@ -60,13 +60,24 @@ impl Steps<'_> {
         share: f64,
         tap: &mut Training,
     ) -> (f64, GradientsParams) {
-        let outputs = network.forward(self.inputs(indices), tap);
         let targets = encode_targets(self.loss, self.examples, indices, self.outputs);
         let targets =
             Tensor::from_data(TensorData::new(targets, [indices.len(), self.outputs]), &self.device);
-        let loss = self.loss.forward(outputs, targets);
-        let scaled = if share == 1.0 { loss.clone() } else { loss.clone().mul_scalar(share) };
-        let gradients = GradientsParams::from_grads(scaled.backward(), network);
-        (f64::from(loss.into_scalar::<f32>()), gradients)
+        gradient(network, self.inputs(indices), targets, self.loss, share, tap)
     }
+}
+
+/// The mean loss of a batch, and the gradient of `share` times it.
+pub(crate) fn gradient(
+    network: &Network,
+    inputs: Tensor<2>,
+    targets: Tensor<2>,
+    loss: &dyn Loss,
+    share: f64,
+    tap: &mut Training,
+) -> (f64, GradientsParams) {
+    let loss = loss.forward(network.forward(inputs, tap), targets);
+    let scaled = if share == 1.0 { loss.clone() } else { loss.clone().mul_scalar(share) };
+    let gradients = GradientsParams::from_grads(scaled.backward(), network);
+    (f64::from(loss.into_scalar::<f32>()), gradients)
 }

@@ -1,5 +1,6 @@
 //! The verbs, one file each, and the one list that names them.
 
+mod bench;
 mod data;
 mod eval;
 mod model;
@@ -46,4 +47,6 @@ commands! {
     Recipe = recipe,
     /// List architectures, or sum one up layer by layer
     Model = model,
+    /// Time what this machine does
+    Bench = bench,
 }

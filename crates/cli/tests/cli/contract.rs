@@ -374,6 +374,21 @@ fn networks_are_summed_up() {
 }
 
 #[test]
+fn a_step_is_timed() {
+    let place = Place::empty();
+    for task in ["mlp", "cnn"] {
+        let said =
+            place.ok(&["bench", "step", "--task", task, "--batch=2", "--steps=3", "--threads=1", "--json"]);
+        let object = said.object();
+        assert_eq!((&object["task"], &object["batch"]), (&Value::from(task), &Value::from(2)));
+        let number = |key: &str| object[key].as_f64().unwrap();
+        assert!(0.0 < number("min_ms") && number("min_ms") <= number("ms"), "{object}");
+        assert!(0.0 < number("gemm_share"), "{object}");
+    }
+    place.run(&["bench", "step", "--task", "mlp", "--batch=0"]).code.filter(|&code| code == 2).unwrap();
+}
+
+#[test]
 fn a_full_output_is_told() {
     let place = Place::with_run();
     let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
