@@ -16,6 +16,7 @@ mod flex;
 mod gemm;
 mod layer_norm;
 mod math;
+mod max_pool2d;
 mod simd;
 mod tape;
 
@@ -25,3 +26,4 @@ pub use axpby::axpby;
 pub use conv2d::{Conv2d, conv2d};
 pub use cross_entropy::softmax_cross_entropy;
 pub use layer_norm::layer_norm;
+pub use max_pool2d::max_pool2d;

@@ -1,11 +1,8 @@
-use burn::tensor::{
-    Tensor,
-    module::{avg_pool2d, max_pool2d},
-    ops::{AvgPoolOptions, MaxPoolOptions},
-};
+use burn::tensor::{Tensor, module::avg_pool2d, ops::AvgPoolOptions};
+use crucible_kernels::max_pool2d;
 
 macro_rules! pool {
-    ($(#[$doc:meta])* $name:ident, $options:ident, $function:ident) => {
+    ($(#[$doc:meta])* $name:ident, $pool:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $name {
@@ -30,7 +27,7 @@ macro_rules! pool {
             /// down.
             #[must_use]
             pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-                $function(input, $options::new([self.size; 2]))
+                $pool(input, self.size)
             }
         }
     };
@@ -38,9 +35,9 @@ macro_rules! pool {
 
 pool!(
     /// The maximum of each window.
-    MaxPool2d, MaxPoolOptions, max_pool2d
+    MaxPool2d, max_pool2d
 );
 pool!(
     /// The mean of each window.
-    AvgPool2d, AvgPoolOptions, avg_pool2d
+    AvgPool2d, |input, size| avg_pool2d(input, AvgPoolOptions::new([size; 2]))
 );

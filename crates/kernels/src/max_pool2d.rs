@@ -1,0 +1,189 @@
+//! The maximum over windows that do not overlap.
+
+use burn::backend::{
+    Autodiff, Backend, Dispatch, Flex, TensorMetadata, autodiff::checkpoint::strategy::CheckpointStrategy,
+    backend_extension, tensor::FloatTensor,
+};
+use burn::tensor::{IntDType, Tensor};
+
+use crate::{flex, simd, tape};
+
+/// The maximum of each window of `size` by `size`: `[n, channels, h, w]` to `[n, channels, h / size, w / size]`,
+/// rounded down.
+///
+/// NaN wins, and the gradient goes to the first maximum in the order of reading, as in PyTorch.
+///
+/// # Panics
+///
+/// Where `size` is zero or larger than the picture.
+#[must_use]
+pub fn max_pool2d(input: Tensor<4>, size: usize) -> Tensor<4> {
+    let [_, _, height, width] = input.dims();
+    assert!(
+        (1..=height.min(width)).contains(&size),
+        "max_pool2d: windows of {size}x{size} in {height}x{width}"
+    );
+    Tensor::from_dispatch(<Dispatch as MaxPoolOps>::max_pool_windows(input.into_dispatch(), size))
+}
+
+#[backend_extension(Autodiff, Flex)]
+pub(crate) trait MaxPoolOps: Backend {
+    fn max_pool_windows(input: FloatTensor<Self>, size: usize) -> FloatTensor<Self> {
+        Self::max_pool2d(input, [size; 2], [size; 2], [0; 2], [1; 2], false)
+    }
+
+    /// The gradient by the input.
+    fn max_pool_windows_backward(
+        input: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        size: usize,
+    ) -> FloatTensor<Self> {
+        let kernel = [size; 2];
+        let pad = [0; 2];
+        let found =
+            Self::max_pool2d_with_indices(input.clone(), kernel, kernel, pad, [1; 2], false, IntDType::I32);
+        Self::max_pool2d_with_indices_backward(input, kernel, kernel, pad, [1; 2], false, grad, found.indices)
+            .x_grad
+    }
+}
+
+/// Where windows lie in a plane of pixels.
+#[derive(Clone, Copy)]
+struct Windows {
+    size: usize,
+    width: usize,
+    /// Height and width of the output.
+    output: [usize; 2],
+    /// Pixels of an input plane.
+    pixels: usize,
+}
+
+impl Windows {
+    fn new(input: &FloatTensor<Flex>, size: usize) -> Self {
+        let [_, _, height, width] = input.shape().dims();
+        Self { size, width, output: [height / size, width / size], pixels: height * width }
+    }
+
+    /// The plane's row of pixels at height `y` of the windows in row `row`, those that a window covers.
+    fn pixels(self, row: usize, y: usize) -> std::ops::Range<usize> {
+        let start = (row * self.size + y) * self.width;
+        start..start + self.output[1] * self.size
+    }
+}
+
+/// Whether `new` takes the place of `old`: `old` is smaller, or `new` alone is NaN.
+fn wins(new: f32, old: f32) -> bool {
+    new > old || (new.is_nan() && !old.is_nan())
+}
+
+impl MaxPoolOps for Flex {
+    fn max_pool_windows(input: FloatTensor<Self>, size: usize) -> FloatTensor<Self> {
+        let [n, channels, _, _] = input.shape().dims();
+        let windows = Windows::new(&input, size);
+        let [height, width] = windows.output;
+        let input = flex::contiguous(input);
+        let values = flex::values(&input);
+        let mut output = flex::buffer(n * channels * height * width);
+        simd::each_row(&mut output, height * width, |plane, output| {
+            let plane = &values[plane * windows.pixels..][..windows.pixels];
+            for (row, output) in output.chunks_exact_mut(width).enumerate() {
+                let first = plane[windows.pixels(row, 0)].chunks_exact(size);
+                output.iter_mut().zip(first).for_each(|(best, window)| *best = window[0]);
+                for y in 0..size {
+                    let line = plane[windows.pixels(row, y)].chunks_exact(size);
+                    for (best, window) in output.iter_mut().zip(line) {
+                        for &value in window {
+                            *best = if wins(value, *best) { value } else { *best };
+                        }
+                    }
+                }
+            }
+        });
+        flex::tensor(output, [n, channels, height, width])
+    }
+
+    fn max_pool_windows_backward(
+        input: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        size: usize,
+    ) -> FloatTensor<Self> {
+        let shape = input.shape();
+        let windows = Windows::new(&input, size);
+        let [height, width] = windows.output;
+        let (input, grad) = (flex::contiguous(input), flex::contiguous(grad));
+        let (values, grad) = (flex::values(&input), flex::values(&grad));
+        let mut output = vec![0.0; values.len()];
+        simd::each_row(&mut output, windows.pixels, |plane, output| {
+            let values = &values[plane * windows.pixels..][..windows.pixels];
+            let grad = &grad[plane * height * width..][..height * width];
+            for (row, grad) in grad.chunks_exact(width).enumerate() {
+                for (column, &grad) in grad.iter().enumerate() {
+                    let mut best = windows.pixels(row, 0).start + column * size;
+                    for y in 0..size {
+                        let start = windows.pixels(row, y).start + column * size;
+                        for at in start..start + size {
+                            best = if wins(values[at], values[best]) { at } else { best };
+                        }
+                    }
+                    output[best] = grad;
+                }
+            }
+        });
+        flex::tensor(output, shape)
+    }
+}
+
+impl<B: MaxPoolOps, C: CheckpointStrategy> MaxPoolOps for Autodiff<B, C> {
+    fn max_pool_windows(input: FloatTensor<Self>, size: usize) -> FloatTensor<Self> {
+        let forward =
+            |[input]: [FloatTensor<B>; 1]| (B::max_pool_windows(input.clone(), size), (input, size));
+        tape::record::<B, C, _, 1>([input], forward, |(input, size), grad, _| {
+            [Some(B::max_pool_windows_backward(input, grad, size))]
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, TensorData, module, ops::MaxPoolOptions};
+
+    fn picture(shape: [usize; 4], device: &Device) -> Tensor<4> {
+        // Few distinct values, so that windows have ties.
+        let values: Vec<f32> = (0..shape.iter().product()).map(|i| (i * 7919 % 11) as f32 - 5.0).collect();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    #[test]
+    fn agrees_with_burn_over_shapes_and_ties() {
+        let device = Device::flex().autodiff();
+        for (shape, size) in [
+            ([0, 2, 4, 4], 2),
+            ([1, 1, 1, 1], 1),
+            ([2, 3, 5, 7], 2),
+            ([3, 2, 9, 10], 3),
+            ([8, 16, 24, 24], 2),
+            ([1, 2, 6, 4], 4),
+        ] {
+            let [n, channels, height, width] = shape;
+            let strided = picture([n, channels, width, height], &device).transpose();
+            for x in [picture(shape, &device), strided] {
+                let x = x.require_grad();
+                let ours = max_pool2d(x.clone(), size);
+                let plain = module::max_pool2d(x.clone(), MaxPoolOptions::new([size; 2]));
+                ours.to_data().assert_eq(&plain.to_data(), true);
+                let weight = picture(ours.dims(), &device) + 0.25;
+                let actual = x.grad(&(ours * weight.clone()).sum().backward()).unwrap();
+                let expected = x.grad(&(plain * weight).sum().backward()).unwrap();
+                actual.to_data().assert_eq(&expected.to_data(), true);
+            }
+        }
+    }
+
+    #[test]
+    fn nan_wins() {
+        let device = Device::flex();
+        let x = Tensor::<4>::from_floats([[[[1.0, f32::NAN], [3.0, 2.0]]]], &device);
+        assert!(max_pool2d(x, 2).into_scalar::<f32>().is_nan());
+    }
+}
