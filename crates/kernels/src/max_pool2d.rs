@@ -5,8 +5,13 @@ use burn::backend::{
     backend_extension, tensor::FloatTensor,
 };
 use burn::tensor::{IntDType, Tensor};
+use pulp::{Simd, WithSimd};
 
-use crate::{flex, simd, tape};
+use crate::{
+    flex,
+    simd::{self, Lanes},
+    tape,
+};
 
 /// The maximum of each window of `size` by `size`: `[n, channels, h, w]` to `[n, channels, h / size, w / size]`,
 /// rounded down.
@@ -71,9 +76,21 @@ impl Windows {
     }
 }
 
-/// Whether `new` takes the place of `old`: `old` is smaller, or `new` alone is NaN.
-fn wins(new: f32, old: f32) -> bool {
-    new > old || (new.is_nan() && !old.is_nan())
+/// A size known to the compiler for the usual sizes, so that loops over a window unroll.
+macro_rules! for_size {
+    ($size:expr, |$known:ident| $body:expr) => {
+        match $size {
+            2 => {
+                let $known = 2;
+                $body
+            }
+            3 => {
+                let $known = 3;
+                $body
+            }
+            $known => $body,
+        }
+    };
 }
 
 impl MaxPoolOps for Flex {
@@ -86,18 +103,7 @@ impl MaxPoolOps for Flex {
         let mut output = flex::buffer(n * channels * height * width);
         simd::each_row(&mut output, height * width, |plane, output| {
             let plane = &values[plane * windows.pixels..][..windows.pixels];
-            for (row, output) in output.chunks_exact_mut(width).enumerate() {
-                let first = plane[windows.pixels(row, 0)].chunks_exact(size);
-                output.iter_mut().zip(first).for_each(|(best, window)| *best = window[0]);
-                for y in 0..size {
-                    let line = plane[windows.pixels(row, y)].chunks_exact(size);
-                    for (best, window) in output.iter_mut().zip(line) {
-                        for &value in window {
-                            *best = if wins(value, *best) { value } else { *best };
-                        }
-                    }
-                }
-            }
+            simd::dispatch(Forward { windows, plane, output });
         });
         flex::tensor(output, [n, channels, height, width])
     }
@@ -112,24 +118,80 @@ impl MaxPoolOps for Flex {
         let [height, width] = windows.output;
         let (input, grad) = (flex::contiguous(input), flex::contiguous(grad));
         let (values, grad) = (flex::values(&input), flex::values(&grad));
-        let mut output = vec![0.0; values.len()];
+        let mut output = flex::buffer(values.len());
         simd::each_row(&mut output, windows.pixels, |plane, output| {
             let values = &values[plane * windows.pixels..][..windows.pixels];
             let grad = &grad[plane * height * width..][..height * width];
-            for (row, grad) in grad.chunks_exact(width).enumerate() {
-                for (column, &grad) in grad.iter().enumerate() {
-                    let mut best = windows.pixels(row, 0).start + column * size;
-                    for y in 0..size {
-                        let start = windows.pixels(row, y).start + column * size;
-                        for at in start..start + size {
-                            best = if wins(values[at], values[best]) { at } else { best };
-                        }
-                    }
-                    output[best] = grad;
-                }
-            }
+            for_size!(size, |size| windows.scatter(size, values, grad, output));
         });
         flex::tensor(output, shape)
+    }
+}
+
+/// The maxima of one plane.
+struct Forward<'a> {
+    windows: Windows,
+    plane: &'a [f32],
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Forward<'_> {
+    type Output = ();
+
+    /// First down the columns of a row of windows, whole vectors at a time, then along it.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { windows, plane, output } = self;
+        let size = windows.size;
+        let mut columns = vec![0.0; windows.output[1] * size];
+        for (row, output) in output.chunks_exact_mut(windows.output[1]).enumerate() {
+            columns.copy_from_slice(&plane[windows.pixels(row, 0)]);
+            for y in 1..size {
+                let line = &plane[windows.pixels(row, y)];
+                simd::Update { f: Larger, target: &mut columns, others: [line] }.with_simd(simd);
+            }
+            for_size!(size, |size| {
+                for (best, window) in output.iter_mut().zip(columns.chunks_exact(size)) {
+                    let larger =
+                        |best: f32, &value: &f32| if value > best || value.is_nan() { value } else { best };
+                    *best = window[1..].iter().fold(window[0], larger);
+                }
+            });
+        }
+    }
+}
+
+/// The larger of two numbers; NaN where either is.
+#[derive(Clone, Copy)]
+struct Larger;
+
+impl Lanes<1> for Larger {
+    #[inline(always)]
+    fn apply<S: Simd>(self, simd: S, best: S::f32s, [value]: [S::f32s; 1]) -> S::f32s {
+        let larger = simd.select_f32s(simd.greater_than_f32s(value, best), value, best);
+        simd.select_f32s(simd.equal_f32s(value, value), larger, value)
+    }
+}
+
+impl Windows {
+    /// Hands each window's gradient to its first maximum.
+    #[inline(always)]
+    fn scatter(self, size: usize, values: &[f32], grad: &[f32], output: &mut [f32]) {
+        for (row, grad) in grad.chunks_exact(self.output[1]).enumerate() {
+            let first = self.pixels(row, 0).start;
+            for (column, &grad) in grad.iter().enumerate() {
+                let first = first + column * size;
+                let (mut best, mut at) = (values[first], first);
+                for y in 0..size {
+                    let start = first + y * self.width;
+                    for (x, &value) in values[start..start + size].iter().enumerate() {
+                        let wins = value > best || (value.is_nan() && !best.is_nan());
+                        (best, at) = if wins { (value, start + x) } else { (best, at) };
+                    }
+                }
+                output[at] = grad;
+            }
+        }
     }
 }
 

@@ -52,10 +52,11 @@ pub(crate) fn update<const N: usize>(f: impl Lanes<N>, target: &mut [f32], other
     });
 }
 
-struct Update<'a, F, const N: usize> {
-    f: F,
-    target: &'a mut [f32],
-    others: [&'a [f32]; N],
+/// [`update`] as a part of another operation.
+pub(crate) struct Update<'a, F, const N: usize> {
+    pub(crate) f: F,
+    pub(crate) target: &'a mut [f32],
+    pub(crate) others: [&'a [f32]; N],
 }
 
 impl<F: Lanes<N>, const N: usize> WithSimd for Update<'_, F, N> {

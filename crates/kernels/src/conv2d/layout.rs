@@ -1,5 +1,9 @@
 //! An image laid out so that a tap of a kernel is a constant offset.
 
+use pulp::{Simd, WithSimd};
+
+use crate::simd::{self, Lanes};
+
 /// Zeros behind a scratch image, so that the widest tile may read past its last pixel.
 const SPARE: usize = 128;
 
@@ -89,38 +93,63 @@ impl Scratch {
 
     /// `image` laid out, and zero where `mask` is not positive.
     pub(super) fn source<'a>(&'a mut self, image: &'a [f32], mask: Option<&[f32]>) -> &'a [f32] {
-        let Layout { size: [height, width], step, .. } = self.layout;
+        let [height, width] = self.layout.size;
         if mask.is_none() && self.layout.plain {
             return image;
         }
         let channels = image.len() / (height * width).max(1);
         // Everything but the pixels stays zero from image to image.
         self.values.resize(channels * self.layout.channel() + SPARE, 0.0);
+        simd::dispatch(Fill { layout: self.layout, values: &mut self.values, image, mask, channels });
+        &self.values
+    }
+}
+
+/// Copies the pixels of an image to their places.
+struct Fill<'a> {
+    layout: Layout,
+    values: &'a mut [f32],
+    image: &'a [f32],
+    mask: Option<&'a [f32]>,
+    channels: usize,
+}
+
+impl WithSimd for Fill<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { layout, values, image, mask, channels } = self;
+        let Layout { size: [height, width], step, .. } = layout;
         for channel in 0..channels {
             for y in 0..height {
                 let row = (channel * height + y) * width..(channel * height + y + 1) * width;
                 let (pixels, mask) = (&image[row.clone()], mask.map(|mask| &mask[row]));
                 for x in 0..step[1].min(width) {
                     let phase = [y % step[0], x];
-                    let start = self.layout.offset(channel, phase, [(y / step[0]).cast_signed(), 0]);
+                    let start = layout.offset(channel, phase, [(y / step[0]).cast_signed(), 0]);
                     let count = (width - x).div_ceil(step[1]);
-                    copy(&mut self.values[start..][..count], pixels, mask, x, step[1]);
+                    copy(simd, &mut values[start..][..count], pixels, mask, x, step[1]);
                 }
             }
         }
-        &self.values
     }
 }
 
 /// Every `step`th pixel from `first` on, zero where `mask` is not positive.
 #[inline(always)]
-pub(super) fn copy(target: &mut [f32], pixels: &[f32], mask: Option<&[f32]>, first: usize, step: usize) {
+pub(super) fn copy<S: Simd>(
+    simd: S,
+    target: &mut [f32],
+    pixels: &[f32],
+    mask: Option<&[f32]>,
+    first: usize,
+    step: usize,
+) {
     match (mask, step) {
         (None, 1) => target.copy_from_slice(pixels),
         (Some(mask), 1) => {
-            for ((target, pixel), mask) in target.iter_mut().zip(pixels).zip(mask) {
-                *target = if *mask > 0.0 { *pixel } else { 0.0 };
-            }
+            simd::Update { f: Masked, target, others: [pixels, mask] }.with_simd(simd);
         }
         (None, _) => {
             let pixels = pixels[first..].iter().step_by(step);
@@ -131,5 +160,17 @@ pub(super) fn copy(target: &mut [f32], pixels: &[f32], mask: Option<&[f32]>, fir
             let pixels = pixels.map(|(pixel, mask)| if *mask > 0.0 { *pixel } else { 0.0 });
             target.iter_mut().zip(pixels).for_each(|(target, pixel)| *target = pixel);
         }
+    }
+}
+
+/// A pixel where the mask is positive, else zero.
+#[derive(Clone, Copy)]
+struct Masked;
+
+impl Lanes<2> for Masked {
+    #[inline(always)]
+    fn apply<S: Simd>(self, simd: S, _: S::f32s, [pixel, mask]: [S::f32s; 2]) -> S::f32s {
+        let zero = simd.splat_f32s(0.0);
+        simd.select_f32s(simd.greater_than_f32s(mask, zero), pixel, zero)
     }
 }

@@ -150,7 +150,7 @@ impl Add<'_> {
                 let row = ((first + m) * rows + y) * columns;
                 let (grad, mask) =
                     (&self.grad[row..][..columns], self.mask.map(|mask| &mask[row..][..columns]));
-                copy(&mut self.gradient[m * positions + y * pitch..][..columns], grad, mask, 0, 1);
+                copy(simd, &mut self.gradient[m * positions + y * pitch..][..columns], grad, mask, 0, 1);
             }
         }
         let gradients: [&[f32]; M] = std::array::from_fn(|m| &self.gradient[m * positions..][..positions]);
