@@ -1,5 +1,7 @@
 //! The maximum over windows that do not overlap.
 
+use std::hint::select_unpredictable;
+
 use burn::backend::{
     Autodiff, Backend, Dispatch, Flex, TensorMetadata, autodiff::checkpoint::strategy::CheckpointStrategy,
     backend_extension, tensor::FloatTensor,
@@ -185,8 +187,9 @@ impl Windows {
                 for y in 0..size {
                     let start = first + y * self.width;
                     for (x, &value) in values[start..start + size].iter().enumerate() {
-                        let wins = value > best || (value.is_nan() && !best.is_nan());
-                        (best, at) = if wins { (value, start + x) } else { (best, at) };
+                        let wins = (value > best) | (value.is_nan() & !best.is_nan());
+                        best = select_unpredictable(wins, value, best);
+                        at = select_unpredictable(wins, start + x, at);
                     }
                 }
                 output[at] = grad;

@@ -180,7 +180,7 @@ impl Add<'_> {
         self.gradient.resize(block * columns * pitch, 0.0);
         for y in (0..rows).step_by(block) {
             let lines = block.min(rows - y);
-            self.transpose(group, y * columns, lines * columns);
+            self.transpose(simd, group, y * columns, lines * columns);
             let gradient = &self.gradient[..lines * columns * pitch];
             let (bias, _) = S::as_mut_simd_f32s(&mut self.bias[group * pitch..][..pitch]);
             for pixel in gradient.chunks_exact(pitch) {
@@ -205,25 +205,24 @@ impl Add<'_> {
 
     /// `count` pixels from `first` on of one group's masked gradient as `[pixel][channel]`.
     #[inline(always)]
-    fn transpose(&mut self, group: usize, first: usize, count: usize) {
+    fn transpose<S: Simd>(&mut self, simd: S, group: usize, first: usize, count: usize) {
         let ([rows, columns], pitch, channels) =
             (self.of.sizes.output, self.of.pitch(), self.of.sizes.group_outputs());
         let area = rows * columns;
+        let mut tile = [[0.0; LANES]; LANES];
         for block in (0..channels).step_by(LANES) {
             let width = LANES.min(channels - block);
-            let start = (group * channels + block) * area + first;
-            let pixels = self.gradient.chunks_exact_mut(pitch).take(count).enumerate();
-            for (pixel, target) in pixels {
-                let target = &mut target[block..block + width];
-                let grads = self.grad[start + pixel..].iter().step_by(area);
-                match self.mask {
-                    None => target.iter_mut().zip(grads).for_each(|(target, grad)| *target = *grad),
-                    Some(mask) => {
-                        let masks = mask[start + pixel..].iter().step_by(area);
-                        for ((target, grad), mask) in target.iter_mut().zip(grads).zip(masks) {
-                            *target = if *mask > 0.0 { *grad } else { 0.0 };
-                        }
-                    }
+            for start in (0..count).step_by(LANES) {
+                let length = LANES.min(count - start);
+                for (channel, line) in tile.iter_mut().enumerate().take(width) {
+                    let from = (group * channels + block + channel) * area + first + start;
+                    let mask = self.mask.map(|mask| &mask[from..][..length]);
+                    copy(simd, &mut line[..length], &self.grad[from..][..length], mask, 0, 1);
+                }
+                let pixels = self.gradient[start * pitch..].chunks_exact_mut(pitch).take(length);
+                for (pixel, target) in pixels.enumerate() {
+                    let target = target[block..block + width].iter_mut();
+                    target.zip(&tile).for_each(|(target, line)| *target = line[pixel]);
                 }
             }
         }
