@@ -150,36 +150,17 @@ impl<B: LayerNormOps, C: CheckpointStrategy> LayerNormOps for Autodiff<B, C> {
     }
 }
 
-/// The sum of `f(i, vector)` over a row's vectors, the last one filled up with zeros.
-#[inline(always)]
-fn sum<S: Simd, const N: usize>(simd: S, rows: [&[f32]; N], f: impl Fn([S::f32s; N]) -> S::f32s) -> f32 {
-    let split = rows.map(|row| S::as_simd_f32s(row));
-    let mut total = simd.splat_f32s(0.0);
-    for i in 0..split[0].0.len() {
-        total = simd.add_f32s(total, f(split.map(|(vectors, _)| vectors[i])));
-    }
-    if !split[0].1.is_empty() {
-        let values = f(split.map(|(_, rest)| simd.partial_load_f32s(rest)));
-        // Lanes beyond the row hold f(0), which is not always zero.
-        let mut lanes = vec![0.0; S::F32_LANES];
-        simd.partial_store_f32s(&mut lanes, values);
-        lanes.truncate(split[0].1.len());
-        total = simd.add_f32s(total, simd.partial_load_f32s(&lanes));
-    }
-    simd.reduce_sum_f32s(total)
-}
-
 /// Mean and `1 / √(variance + epsilon)` of a row, in two passes: the row stays in cache.
 #[inline(always)]
 fn moments<S: Simd>(simd: S, x: &[f32], epsilon: f32) -> (f32, f32) {
     let count = x.len() as f32;
-    let mean = sum(simd, [x], |[x]| x) / count;
+    let mean = simd::sum(simd, [x], |[x]| x) / count;
     let center = simd.splat_f32s(mean);
     let square = |[x]: [S::f32s; 1]| {
         let d = simd.sub_f32s(x, center);
         simd.mul_f32s(d, d)
     };
-    let variance = sum(simd, [x], square) / count;
+    let variance = simd::sum(simd, [x], square) / count;
     (mean, 1.0 / (variance + epsilon).sqrt())
 }
 
@@ -223,11 +204,11 @@ impl WithSimd for Backward<'_> {
         let (mean, scale) = moments(simd, x, epsilon);
         let count = x.len() as f32;
         let (center, factor) = (simd.splat_f32s(mean), simd.splat_f32s(scale));
-        let mean_g = sum(simd, [grad, weight], |[g, w]| simd.mul_f32s(g, w)) / count;
+        let mean_g = simd::sum(simd, [grad, weight], |[g, w]| simd.mul_f32s(g, w)) / count;
         let along = |[g, w, x]: [S::f32s; 3]| {
             simd.mul_f32s(simd.mul_f32s(g, w), simd.mul_f32s(simd.sub_f32s(x, center), factor))
         };
-        let mean_along = sum(simd, [grad, weight, x], along) / count;
+        let mean_along = simd::sum(simd, [grad, weight, x], along) / count;
         let terms = x.iter().zip(weight).zip(by_weight.iter_mut().zip(by_bias));
         for (grad, ((x, weight), (by_weight, by_bias))) in grad.iter_mut().zip(terms) {
             let normalized = (x - mean) * scale;

@@ -18,7 +18,10 @@ mod layer_norm;
 mod math;
 mod max_pool2d;
 mod simd;
+mod softmax;
 mod tape;
+#[cfg(test)]
+mod testing;
 
 pub use activation::{Smooth, smooth};
 pub use affine::{Fused, affine};
@@ -27,3 +30,4 @@ pub use conv2d::{Conv2d, conv2d};
 pub use cross_entropy::softmax_cross_entropy;
 pub use layer_norm::layer_norm;
 pub use max_pool2d::max_pool2d;
+pub use softmax::{log_softmax, softmax};

@@ -93,3 +93,45 @@ pub(crate) fn each_row(target: &mut [f32], columns: usize, f: impl Fn(usize, &mu
         });
     }
 }
+
+/// The sum of `f(vectors)` over rows of one length, as a part of another operation.
+///
+/// Four sums side by side, set down every so often, so that neither the time of one addition nor the rounding of
+/// thousands adds up.
+#[inline(always)]
+pub(crate) fn sum<S: Simd, const N: usize>(
+    simd: S,
+    rows: [&[f32]; N],
+    f: impl Fn([S::f32s; N]) -> S::f32s,
+) -> f32 {
+    let split = rows.map(|row| S::as_simd_f32s(row));
+    let count = split[0].0.len();
+    let split_vectors = split.map(|(vectors, _)| &vectors[..count]);
+    let zero = simd.splat_f32s(0.0);
+    let (mut total, mut i) = (zero, 0);
+    while i < count {
+        let mut parts = [zero; 4];
+        let end = count.min(i + 128);
+        while i + 4 <= end {
+            for (k, part) in parts.iter_mut().enumerate() {
+                *part = simd.add_f32s(*part, f(split_vectors.map(|vectors| vectors[i + k])));
+            }
+            i += 4;
+        }
+        while i < end {
+            parts[0] = simd.add_f32s(parts[0], f(split_vectors.map(|vectors| vectors[i])));
+            i += 1;
+        }
+        let [a, b, c, d] = parts;
+        total = simd.add_f32s(total, simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)));
+    }
+    let rest = split[0].1.len();
+    if rest > 0 {
+        let values = f(split.map(|(_, rest)| simd.partial_load_f32s(rest)));
+        // Lanes beyond the row hold f(0), which is not always zero.
+        let mut lanes = [0.0; 16];
+        simd.partial_store_f32s(&mut lanes[..S::F32_LANES], values);
+        total = simd.add_f32s(total, simd.partial_load_f32s(&lanes[..rest]));
+    }
+    simd.reduce_sum_f32s(total)
+}
