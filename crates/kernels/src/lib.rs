@@ -10,6 +10,7 @@
 mod activation;
 mod affine;
 mod axpby;
+mod batch_norm;
 mod conv2d;
 mod cross_entropy;
 mod flex;
@@ -26,6 +27,7 @@ mod testing;
 pub use activation::{Smooth, smooth};
 pub use affine::{Fused, affine};
 pub use axpby::axpby;
+pub use batch_norm::{BatchNormalized, batch_norm, batch_norm_train};
 pub use conv2d::{Conv2d, conv2d};
 pub use cross_entropy::softmax_cross_entropy;
 pub use layer_norm::layer_norm;

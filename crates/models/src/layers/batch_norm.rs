@@ -1,8 +1,6 @@
 use burn::module::{Module, Param, RunningState};
-use burn::tensor::{
-    Device, Tensor,
-    module::{batch_norm, batch_norm_train},
-};
+use burn::tensor::{Device, Tensor};
+use crucible_kernels::{batch_norm, batch_norm_train};
 
 /// PyTorch's defaults.
 const EPSILON: f64 = 1e-5;
