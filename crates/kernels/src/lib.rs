@@ -9,6 +9,7 @@
 
 mod activation;
 mod affine;
+mod avg_pool2d;
 mod axpby;
 mod batch_norm;
 mod conv2d;
@@ -23,9 +24,11 @@ mod softmax;
 mod tape;
 #[cfg(test)]
 mod testing;
+mod windows;
 
 pub use activation::{Smooth, smooth};
 pub use affine::{Fused, affine};
+pub use avg_pool2d::{AvgPool2d, avg_pool2d};
 pub use axpby::axpby;
 pub use batch_norm::{BatchNormalized, batch_norm, batch_norm_train};
 pub use conv2d::{Conv2d, conv2d};

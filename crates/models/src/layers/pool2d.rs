@@ -1,5 +1,5 @@
-use burn::tensor::{Tensor, module::avg_pool2d, ops::AvgPoolOptions};
-use crucible_kernels::max_pool2d;
+use burn::tensor::Tensor;
+use crucible_kernels::{self as kernels, avg_pool2d, max_pool2d};
 
 macro_rules! pool {
     ($(#[$doc:meta])* $name:ident, $pool:expr) => {
@@ -39,5 +39,5 @@ pool!(
 );
 pool!(
     /// The mean of each window.
-    AvgPool2d, |input, size| avg_pool2d(input, AvgPoolOptions::new([size; 2]))
+    AvgPool2d, |input, size| avg_pool2d(input, kernels::AvgPool2d::tiles(size))
 );
