@@ -34,5 +34,5 @@ pub use batch_norm::{BatchNormalized, batch_norm, batch_norm_train};
 pub use conv2d::{Conv2d, conv2d};
 pub use cross_entropy::softmax_cross_entropy;
 pub use layer_norm::layer_norm;
-pub use max_pool2d::max_pool2d;
+pub use max_pool2d::{MaxPool2d, max_pool2d, max_pool2d_with};
 pub use softmax::{log_softmax, softmax};

@@ -1,4 +1,8 @@
-//! The maximum over windows that do not overlap.
+//! The maximum over windows.
+
+mod overlapping;
+#[cfg(test)]
+mod tests;
 
 use std::hint::select_unpredictable;
 
@@ -13,62 +17,104 @@ use crate::{
     flex,
     simd::{self, Lanes},
     tape,
+    windows::Windows,
 };
+
+/// How windows move over the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxPool2d {
+    /// Height and width of a window, in taps.
+    pub kernel: [usize; 2],
+    /// Pixels between two windows.
+    pub stride: [usize; 2],
+    /// Pixels of −∞ at each side.
+    pub padding: [usize; 2],
+    /// Pixels between two taps of a window.
+    pub dilation: [usize; 2],
+}
+
+impl MaxPool2d {
+    /// Windows of `size` by `size` side by side.
+    #[must_use]
+    pub fn tiles(size: usize) -> Self {
+        Self { kernel: [size; 2], stride: [size; 2], padding: [0; 2], dilation: [1; 2] }
+    }
+
+    fn windows(self, image: [usize; 2]) -> Windows {
+        let Self { kernel, stride, padding, dilation } = self;
+        Windows::new("max_pool2d", image, [kernel, stride, padding, dilation])
+    }
+}
 
 /// The maximum of each window of `size` by `size`: `[n, channels, h, w]` to `[n, channels, h / size, w / size]`,
 /// rounded down.
 ///
-/// NaN wins, and the gradient goes to the first maximum in the order of reading, as in PyTorch.
+/// NaN wins, and the gradient goes to the first maximum in the order of reading.
 ///
 /// # Panics
 ///
 /// Where `size` is zero or larger than the picture.
 #[must_use]
 pub fn max_pool2d(input: Tensor<4>, size: usize) -> Tensor<4> {
+    max_pool2d_with(input, MaxPool2d::tiles(size))
+}
+
+/// The maximum of each window: `[n, channels, h, w]` to `[n, channels, oh, ow]` with `oh = (h + 2·padding -
+/// dilation·(kernel - 1) - 1) / stride + 1`, rounded down.
+///
+/// NaN wins, and the gradient goes to the first maximum in the order of reading; a pixel that is that of several
+/// windows gets the sum. The padding gets none.
+///
+/// # Panics
+///
+/// Where kernel, stride or dilation are zero, the padding is more than half a window, or a window is larger than the
+/// padded picture.
+#[must_use]
+pub fn max_pool2d_with(input: Tensor<4>, options: MaxPool2d) -> Tensor<4> {
     let [_, _, height, width] = input.dims();
-    assert!(
-        (1..=height.min(width)).contains(&size),
-        "max_pool2d: windows of {size}x{size} in {height}x{width}"
-    );
-    Tensor::from_dispatch(<Dispatch as MaxPoolOps>::max_pool_windows(input.into_dispatch(), size))
+    let _ = options.windows([height, width]);
+    Tensor::from_dispatch(<Dispatch as MaxPoolOps>::max_pool(input.into_dispatch(), options))
 }
 
 #[backend_extension(Autodiff, Flex)]
 pub(crate) trait MaxPoolOps: Backend {
-    fn max_pool_windows(input: FloatTensor<Self>, size: usize) -> FloatTensor<Self> {
-        Self::max_pool2d(input, [size; 2], [size; 2], [0; 2], [1; 2], false)
+    fn max_pool(input: FloatTensor<Self>, options: MaxPool2d) -> FloatTensor<Self> {
+        let MaxPool2d { kernel, stride, padding, dilation } = options;
+        Self::max_pool2d(input, kernel, stride, padding, dilation, false)
     }
 
     /// The gradient by the input.
-    fn max_pool_windows_backward(
+    fn max_pool_backward(
         input: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-        size: usize,
+        options: MaxPool2d,
     ) -> FloatTensor<Self> {
-        let kernel = [size; 2];
-        let pad = [0; 2];
-        let found =
-            Self::max_pool2d_with_indices(input.clone(), kernel, kernel, pad, [1; 2], false, IntDType::I32);
-        Self::max_pool2d_with_indices_backward(input, kernel, kernel, pad, [1; 2], false, grad, found.indices)
+        let MaxPool2d { kernel, stride, padding, dilation } = options;
+        let x = input.clone();
+        let found = Self::max_pool2d_with_indices(x, kernel, stride, padding, dilation, false, IntDType::I32);
+        let indices = found.indices;
+        Self::max_pool2d_with_indices_backward(input, kernel, stride, padding, dilation, false, grad, indices)
             .x_grad
     }
 }
 
-/// Where windows lie in a plane of pixels.
+/// Where windows that lie side by side are in a plane of pixels.
 #[derive(Clone, Copy)]
-struct Windows {
+struct Tiles {
     size: usize,
     width: usize,
     /// Height and width of the output.
     output: [usize; 2],
-    /// Pixels of an input plane.
-    pixels: usize,
 }
 
-impl Windows {
-    fn new(input: &FloatTensor<Flex>, size: usize) -> Self {
-        let [_, _, height, width] = input.shape().dims();
-        Self { size, width, output: [height / size, width / size], pixels: height * width }
+impl Tiles {
+    /// None where the windows overlap, have gaps or are padded.
+    fn new(windows: &Windows) -> Option<Self> {
+        let size = windows.kernel[0];
+        let tiles = [windows.kernel, windows.stride] == [[size; 2]; 2]
+            && windows.padding == [0; 2]
+            && windows.dilation == [1; 2];
+        tiles.then(|| Self { size, width: windows.image[1], output: windows.output })
     }
 
     /// The plane's row of pixels at height `y` of the windows in row `row`, those that a window covers.
@@ -96,35 +142,42 @@ macro_rules! for_size {
 }
 
 impl MaxPoolOps for Flex {
-    fn max_pool_windows(input: FloatTensor<Self>, size: usize) -> FloatTensor<Self> {
-        let [n, channels, _, _] = input.shape().dims();
-        let windows = Windows::new(&input, size);
-        let [height, width] = windows.output;
+    fn max_pool(input: FloatTensor<Self>, options: MaxPool2d) -> FloatTensor<Self> {
+        let [n, channels, height, width] = input.shape().dims();
+        let windows = options.windows([height, width]);
+        let tiles = Tiles::new(&windows);
         let input = flex::contiguous(input);
         let values = flex::values(&input);
-        let mut output = flex::buffer(n * channels * height * width);
-        simd::each_row(&mut output, height * width, |plane, output| {
-            let plane = &values[plane * windows.pixels..][..windows.pixels];
-            simd::dispatch(Forward { windows, plane, output });
+        let mut output = flex::buffer(n * channels * windows.positions());
+        simd::each_row(&mut output, windows.positions(), |plane, output| {
+            let plane = &values[plane * windows.pixels()..][..windows.pixels()];
+            match tiles {
+                Some(tiles) => simd::dispatch(Forward { tiles, plane, output }),
+                None => simd::dispatch(overlapping::Forward { windows, plane, output }),
+            }
         });
-        flex::tensor(output, [n, channels, height, width])
+        flex::tensor(output, [n, channels, windows.output[0], windows.output[1]])
     }
 
-    fn max_pool_windows_backward(
+    fn max_pool_backward(
         input: FloatTensor<Self>,
         grad: FloatTensor<Self>,
-        size: usize,
+        options: MaxPool2d,
     ) -> FloatTensor<Self> {
         let shape = input.shape();
-        let windows = Windows::new(&input, size);
-        let [height, width] = windows.output;
+        let [_, _, height, width] = shape.dims();
+        let windows = options.windows([height, width]);
+        let tiles = Tiles::new(&windows);
         let (input, grad) = (flex::contiguous(input), flex::contiguous(grad));
         let (values, grad) = (flex::values(&input), flex::values(&grad));
         let mut output = flex::buffer(values.len());
-        simd::each_row(&mut output, windows.pixels, |plane, output| {
-            let values = &values[plane * windows.pixels..][..windows.pixels];
-            let grad = &grad[plane * height * width..][..height * width];
-            for_size!(size, |size| windows.scatter(size, values, grad, output));
+        simd::each_row(&mut output, windows.pixels(), |plane, output| {
+            let values = &values[plane * windows.pixels()..][..windows.pixels()];
+            let grad = &grad[plane * windows.positions()..][..windows.positions()];
+            match tiles {
+                Some(tiles) => for_size!(tiles.size, |size| tiles.scatter(size, values, grad, output)),
+                None => overlapping::scatter(&windows, values, grad, output),
+            }
         });
         flex::tensor(output, shape)
     }
@@ -132,7 +185,7 @@ impl MaxPoolOps for Flex {
 
 /// The maxima of one plane.
 struct Forward<'a> {
-    windows: Windows,
+    tiles: Tiles,
     plane: &'a [f32],
     output: &'a mut [f32],
 }
@@ -143,13 +196,13 @@ impl WithSimd for Forward<'_> {
     /// First down the columns of a row of windows, whole vectors at a time, then along it.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { windows, plane, output } = self;
-        let size = windows.size;
-        let mut columns = vec![0.0; windows.output[1] * size];
-        for (row, output) in output.chunks_exact_mut(windows.output[1]).enumerate() {
-            columns.copy_from_slice(&plane[windows.pixels(row, 0)]);
+        let Self { tiles, plane, output } = self;
+        let size = tiles.size;
+        let mut columns = vec![0.0; tiles.output[1] * size];
+        for (row, output) in output.chunks_exact_mut(tiles.output[1]).enumerate() {
+            columns.copy_from_slice(&plane[tiles.pixels(row, 0)]);
             for y in 1..size {
-                let line = &plane[windows.pixels(row, y)];
+                let line = &plane[tiles.pixels(row, y)];
                 simd::Update { f: Larger, target: &mut columns, others: [line] }.with_simd(simd);
             }
             for_size!(size, |size| {
@@ -175,7 +228,7 @@ impl Lanes<1> for Larger {
     }
 }
 
-impl Windows {
+impl Tiles {
     /// Hands each window's gradient to its first maximum.
     #[inline(always)]
     fn scatter(self, size: usize, values: &[f32], grad: &[f32], output: &mut [f32]) {
@@ -199,56 +252,10 @@ impl Windows {
 }
 
 impl<B: MaxPoolOps, C: CheckpointStrategy> MaxPoolOps for Autodiff<B, C> {
-    fn max_pool_windows(input: FloatTensor<Self>, size: usize) -> FloatTensor<Self> {
-        let forward =
-            |[input]: [FloatTensor<B>; 1]| (B::max_pool_windows(input.clone(), size), (input, size));
-        tape::record::<B, C, _, 1>([input], forward, |(input, size), grad, _| {
-            [Some(B::max_pool_windows_backward(input, grad, size))]
+    fn max_pool(input: FloatTensor<Self>, options: MaxPool2d) -> FloatTensor<Self> {
+        let forward = |[input]: [FloatTensor<B>; 1]| (B::max_pool(input.clone(), options), (input, options));
+        tape::record::<B, C, _, 1>([input], forward, |(input, options), grad, _| {
+            [Some(B::max_pool_backward(input, grad, options))]
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use burn::tensor::{Device, TensorData, module, ops::MaxPoolOptions};
-
-    fn picture(shape: [usize; 4], device: &Device) -> Tensor<4> {
-        // Few distinct values, so that windows have ties.
-        let values: Vec<f32> = (0..shape.iter().product()).map(|i| (i * 7919 % 11) as f32 - 5.0).collect();
-        Tensor::from_data(TensorData::new(values, shape), device)
-    }
-
-    #[test]
-    fn agrees_with_burn_over_shapes_and_ties() {
-        let device = Device::flex().autodiff();
-        for (shape, size) in [
-            ([0, 2, 4, 4], 2),
-            ([1, 1, 1, 1], 1),
-            ([2, 3, 5, 7], 2),
-            ([3, 2, 9, 10], 3),
-            ([8, 16, 24, 24], 2),
-            ([1, 2, 6, 4], 4),
-        ] {
-            let [n, channels, height, width] = shape;
-            let strided = picture([n, channels, width, height], &device).transpose();
-            for x in [picture(shape, &device), strided] {
-                let x = x.require_grad();
-                let ours = max_pool2d(x.clone(), size);
-                let plain = module::max_pool2d(x.clone(), MaxPoolOptions::new([size; 2]));
-                ours.to_data().assert_eq(&plain.to_data(), true);
-                let weight = picture(ours.dims(), &device) + 0.25;
-                let actual = x.grad(&(ours * weight.clone()).sum().backward()).unwrap();
-                let expected = x.grad(&(plain * weight).sum().backward()).unwrap();
-                actual.to_data().assert_eq(&expected.to_data(), true);
-            }
-        }
-    }
-
-    #[test]
-    fn nan_wins() {
-        let device = Device::flex();
-        let x = Tensor::<4>::from_floats([[[[1.0, f32::NAN], [3.0, 2.0]]]], &device);
-        assert!(max_pool2d(x, 2).into_scalar::<f32>().is_nan());
     }
 }
