@@ -52,10 +52,11 @@ impl EmbeddingOps for Flex {
         let numbers = numbers(indices, vocabulary);
         let weight = flex::contiguous(weight);
         let rows = flex::values(&weight);
-        let mut output = flex::buffer(numbers.len() * width);
-        simd::each_row(&mut output, width, |token, output| {
-            output.copy_from_slice(&rows[numbers[token] * width..][..width]);
-        });
+        // Copying is bound by memory: zeros to write over first would cost more than another thread brings.
+        let mut output = Vec::with_capacity(numbers.len() * width);
+        for number in numbers {
+            output.extend_from_slice(&rows[number * width..][..width]);
+        }
         flex::tensor(output, [batch, tokens, width])
     }
 

@@ -172,11 +172,11 @@ impl MaxPoolOps for Flex {
         let (values, grad) = (flex::values(&input), flex::values(&grad));
         let mut output = flex::buffer(values.len());
         simd::each_row(&mut output, windows.pixels(), |plane, output| {
-            let values = &values[plane * windows.pixels()..][..windows.pixels()];
+            let plane_values = &values[plane * windows.pixels()..][..windows.pixels()];
             let grad = &grad[plane * windows.positions()..][..windows.positions()];
             match tiles {
-                Some(tiles) => for_size!(tiles.size, |size| tiles.scatter(size, values, grad, output)),
-                None => overlapping::scatter(&windows, values, grad, output),
+                Some(tiles) => for_size!(tiles.size, |size| tiles.scatter(size, plane_values, grad, output)),
+                None => simd::dispatch(overlapping::Scatter { windows, plane: plane_values, grad, output }),
             }
         });
         flex::tensor(output, shape)

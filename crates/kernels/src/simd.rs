@@ -67,8 +67,10 @@ impl<F: Lanes<N>, const N: usize> WithSimd for Update<'_, F, N> {
         let Self { f, target, others } = self;
         let (vectors, rest) = S::as_mut_simd_f32s(target);
         let split = others.map(|other| S::as_simd_f32s(other));
+        // Of one length for the compiler to see, which then checks no index.
+        let whole = split.map(|(others, _)| &others[..vectors.len()]);
         for (i, value) in vectors.iter_mut().enumerate() {
-            *value = f.apply(simd, *value, split.map(|(vectors, _)| vectors[i]));
+            *value = f.apply(simd, *value, whole.map(|others| others[i]));
         }
         if !rest.is_empty() {
             let others = split.map(|(_, rest)| simd.partial_load_f32s(rest));

@@ -108,15 +108,12 @@ impl WithSimd for Forward<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { x, output, log } = self;
         let max = largest(simd, x);
-        let center = simd.splat_f32s(max);
-        let power = |x| math::exp(simd, simd.sub_f32s(x, center));
+        simd::Update { f: Power(max), target: &mut *output, others: [x] }.with_simd(simd);
+        let sum = simd::sum(simd, [output], |[y]| y);
         if log {
-            let sum = simd::sum(simd, [x], |[x]| power(x)).ln();
-            simd::Update { f: Minus(max, sum), target: output, others: [x] }.with_simd(simd);
+            simd::Update { f: Minus(max, sum.ln()), target: output, others: [x] }.with_simd(simd);
         } else {
-            simd::Update { f: Power(max), target: &mut *output, others: [x] }.with_simd(simd);
-            let factor = 1.0 / simd::sum(simd, [output], |[y]| y);
-            simd::Update { f: Times(factor), target: output, others: [] }.with_simd(simd);
+            simd::Update { f: Times(1.0 / sum), target: output, others: [] }.with_simd(simd);
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Windows that overlap, have gaps between them or in them, or reach over the border.
 
-use std::hint::select_unpredictable;
-
 use pulp::{Simd, WithSimd};
 
 use super::Larger;
@@ -49,31 +47,67 @@ impl WithSimd for Forward<'_> {
     }
 }
 
-/// Adds each window's gradient to its first maximum.
-pub(super) fn scatter(windows: &Windows, values: &[f32], grad: &[f32], output: &mut [f32]) {
-    let [_, step] = windows.dilation;
-    for (row, grad) in grad.chunks_exact(windows.output[1]).enumerate() {
-        for (column, &grad) in grad.iter().enumerate() {
-            let taps = windows.taps(1, column);
-            if taps.is_empty() {
-                continue;
-            }
-            let first = windows.pixel(1, column, taps.start);
-            let last = first + (taps.len() - 1) * step;
-            let mut best = None;
-            for pixels in windows.rows(row) {
-                let line = pixels.start + first..=pixels.start + last;
-                let (mut value, mut at) = best.unwrap_or((values[*line.start()], *line.start()));
-                for (x, &candidate) in values[line.clone()].iter().step_by(step).enumerate() {
-                    let wins = (candidate > value) | (candidate.is_nan() & !value.is_nan());
-                    value = select_unpredictable(wins, candidate, value);
-                    at = select_unpredictable(wins, line.start() + x * step, at);
+/// Adds each window's gradient of one plane to its first maximum.
+pub(super) struct Scatter<'a> {
+    pub(super) windows: Windows,
+    pub(super) plane: &'a [f32],
+    pub(super) grad: &'a [f32],
+    pub(super) output: &'a mut [f32],
+}
+
+impl WithSimd for Scatter<'_> {
+    type Output = ();
+
+    /// For each place where a window could begin, whole vectors at a time, which tap is the first maximum so far.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { windows, plane, grad, output } = self;
+        let ([_, taps], [_, step], width) = (windows.kernel, windows.dilation, windows.padded_width());
+        let starts = (width - step * (taps - 1)).next_multiple_of(S::F32_LANES);
+        // The last vector of a row may reach into the next one, and the last row's behind it.
+        let mut padded = vec![f32::NEG_INFINITY; windows.image[0] * width + S::F32_LANES];
+        for (line, pixels) in padded.chunks_exact_mut(width).zip(plane.chunks_exact(windows.image[1])) {
+            line[windows.padding[1]..][..pixels.len()].copy_from_slice(pixels);
+        }
+        let (mut best, mut first) = (vec![0.0; starts], vec![0.0; starts]);
+        for (row, grad) in grad.chunks_exact(windows.output[1]).enumerate() {
+            best.fill(f32::NEG_INFINITY);
+            first.fill(NONE);
+            for y in windows.taps(0, row) {
+                let line = &padded[windows.pixel(0, row, y) * width..];
+                for x in 0..taps {
+                    let tap = simd.splat_f32s((y * taps + x) as f32);
+                    let values = S::as_simd_f32s(&line[x * step..][..starts]).0;
+                    let best = S::as_mut_simd_f32s(&mut best).0;
+                    let first = S::as_mut_simd_f32s(&mut first).0;
+                    for ((best, first), &value) in best.iter_mut().zip(first).zip(values) {
+                        // Not at most the best: larger, or NaN, unless the best is NaN already.
+                        let loses = simd.less_than_or_equal_f32s(value, *best);
+                        let open = simd.equal_f32s(*best, *best);
+                        *first = simd.select_f32s(open, simd.select_f32s(loses, *first, tap), *first);
+                        *best = simd.select_f32s(open, simd.select_f32s(loses, *best, value), *best);
+                    }
                 }
-                best = Some((value, at));
             }
-            if let Some((_, at)) = best {
-                output[at] += grad;
+            for (column, grad) in grad.iter().enumerate() {
+                let found = first[column * windows.stride[1]];
+                let tap = if found == NONE {
+                    // Nothing but −∞: the first pixel, if there is one.
+                    let (y, x) = (windows.taps(0, row), windows.taps(1, column));
+                    if y.is_empty() || x.is_empty() {
+                        continue;
+                    }
+                    [y.start, x.start]
+                } else {
+                    [found as usize / taps, found as usize % taps]
+                };
+                let pixel =
+                    windows.pixel(0, row, tap[0]) * windows.image[1] + windows.pixel(1, column, tap[1]);
+                output[pixel] += grad;
             }
         }
     }
 }
+
+/// No tap: those that exist have numbers from zero on.
+const NONE: f32 = -1.0;
