@@ -7,7 +7,7 @@ use pulp::Simd;
 
 use crate::{flex, simd};
 
-/// `a · x + b · y`, in the memory of `x` where nothing else holds it: the step of most optimizers, in one pass.
+/// `a · x + b · y` in one pass, in the memory of `x` where nothing else holds it.
 ///
 /// # Panics
 ///
@@ -38,7 +38,7 @@ impl AxpbyOps for Flex {
     }
 }
 
-// Optimizers work below autodiff; a tracked sum is made of Burn's operations.
+// What uses it works below autodiff; a tracked sum is made of Burn's operations.
 impl<B: AxpbyOps, C: CheckpointStrategy> AxpbyOps for Autodiff<B, C> {}
 
 #[derive(Clone, Copy)]

@@ -80,6 +80,56 @@ impl<F: Lanes<N>, const N: usize> WithSimd for Update<'_, F, N> {
     }
 }
 
+/// A function of `N + 1` numbers that gives `N` anew, written over vectors: the targets' values and one more.
+pub(crate) trait JointLanes<const N: usize>: Copy + Sync {
+    fn apply<S: Simd>(self, simd: S, targets: [S::f32s; N], other: S::f32s) -> [S::f32s; N];
+}
+
+/// `(targets[0][i], …) = f((targets[0][i], …), other[i])`: several slices written in one pass.
+pub(crate) fn update_jointly<const N: usize>(f: impl JointLanes<N>, targets: [&mut [f32]; N], other: &[f32]) {
+    for target in &targets {
+        assert_eq!(target.len(), other.len(), "slices of one length");
+    }
+    if other.len() < 2 * GRAIN {
+        return dispatch(UpdateJointly { f, targets, other });
+    }
+    let middle = (other.len() / 2).next_multiple_of(GRAIN);
+    let mut right = targets;
+    let left = right.each_mut().map(|target| target.split_off_mut(..middle).expect("within it"));
+    let (first, second) = other.split_at(middle);
+    rayon::join(|| update_jointly(f, left, first), || update_jointly(f, right, second));
+}
+
+struct UpdateJointly<'a, F, const N: usize> {
+    f: F,
+    targets: [&'a mut [f32]; N],
+    other: &'a [f32],
+}
+
+impl<F: JointLanes<N>, const N: usize> WithSimd for UpdateJointly<'_, F, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { f, targets, other } = self;
+        let (others, rest) = S::as_simd_f32s(other);
+        let mut split = targets.map(|target| S::as_mut_simd_f32s(target));
+        for (i, &other) in others.iter().enumerate() {
+            let values = f.apply(simd, split.each_ref().map(|(vectors, _)| vectors[i]), other);
+            for ((vectors, _), value) in split.iter_mut().zip(values) {
+                vectors[i] = value;
+            }
+        }
+        if !rest.is_empty() {
+            let values = split.each_ref().map(|(_, rest)| simd.partial_load_f32s(rest));
+            let values = f.apply(simd, values, simd.partial_load_f32s(rest));
+            for ((_, rest), value) in split.iter_mut().zip(values) {
+                simd.partial_store_f32s(rest, value);
+            }
+        }
+    }
+}
+
 /// Rows of `columns` values each, handed to `f` with their index; in parallel where there is enough to do.
 pub(crate) fn each_row(target: &mut [f32], columns: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
     if columns == 0 {
