@@ -3,6 +3,7 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use crucible_kernels::axpby;
 
 /// `average ← decay · average + (1 − decay) · network`, parameters and running statistics alike. Neither may be
 /// tracked by autodiff, and both must be copies of one network.
@@ -29,9 +30,7 @@ struct Blend {
 impl ModuleMapper for Blend {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         match self.current.remove::<D>(param.id) {
-            Some(current) => {
-                param.map(|average| average.mul_scalar(self.decay) + current.mul_scalar(1.0 - self.decay))
-            }
+            Some(current) => param.map(|average| axpby(self.decay, average, 1.0 - self.decay, current)),
             None => param,
         }
     }

@@ -3,6 +3,7 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use crucible_kernels::norm;
 
 /// Scales all gradients so that their norm together is at most `max_norm`: PyTorch's `clip_grad_norm_`.
 pub(crate) fn clip_global_norm(
@@ -29,7 +30,7 @@ struct SquaredNorm {
 impl ModuleVisitor for SquaredNorm {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.sum += f64::from(gradient.square().sum().into_scalar::<f32>());
+            self.sum += norm(gradient).powi(2);
         }
     }
 }

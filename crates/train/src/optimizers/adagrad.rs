@@ -1,10 +1,14 @@
 use std::sync::Arc;
 
-use burn::optim::{AdaGradConfig, DynOptimizer};
+use burn::optim::DynOptimizer;
+use crucible_kernels as kernels;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Optimizer, sgd::weight_decay};
+use super::{
+    Optimizer,
+    in_place::{InPlace, Rule},
+};
 
 /// `w ← w − η/(1 + (t−1) d) · g / (√Σg² + ε)` at step t, with d the decay of the learning rate.
 ///
@@ -38,16 +42,20 @@ impl Optimizer for Adagrad {
     }
 
     fn matrices(&self) -> Arc<dyn DynOptimizer> {
-        Arc::new(
-            AdaGradConfig::new()
-                .with_lr_decay(self.lr_decay)
-                .with_epsilon(self.eps as f32)
-                .with_weight_decay(weight_decay(self.weight_decay))
-                .build(),
-        )
+        Arc::new(InPlace(self.clone()))
     }
 
     fn states(&self) -> u64 {
         1
+    }
+}
+
+impl Rule for Adagrad {
+    const MEMORY: &'static [&'static str] = &["lr_decay.sum"];
+    const TIME: Option<&'static str> = Some("lr_decay.time");
+
+    fn step(&self, lr: f64, time: u64) -> kernels::Rule {
+        let lr = lr / (1.0 + (time as f64 - 1.0) * self.lr_decay);
+        kernels::Rule::Adagrad { lr, eps: self.eps, weight_decay: self.weight_decay }
     }
 }

@@ -1,10 +1,14 @@
 use std::sync::Arc;
 
-use burn::optim::{AdamConfig, DynOptimizer};
+use burn::optim::DynOptimizer;
+use crucible_kernels as kernels;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Optimizer, sgd::weight_decay};
+use super::{
+    Optimizer,
+    in_place::{InPlace, Rule},
+};
 
 /// `w ← w − η m̂ / (√v̂ + ε)`, with bias-corrected running means m̂ of the gradient and v̂ of its square.
 ///
@@ -43,18 +47,33 @@ impl Optimizer for Adam {
     }
 
     fn matrices(&self) -> Arc<dyn DynOptimizer> {
-        Arc::new(
-            AdamConfig::new()
-                .with_beta_1(self.beta1 as f32)
-                .with_beta_2(self.beta2 as f32)
-                .with_epsilon(self.eps as f32)
-                .with_amsgrad(self.amsgrad)
-                .with_weight_decay(weight_decay(self.weight_decay))
-                .build(),
-        )
+        Arc::new(InPlace(Moments { adam: self.clone(), decoupled: false }))
     }
 
     fn states(&self) -> u64 {
         if self.amsgrad { 3 } else { 2 }
+    }
+}
+
+/// What Adam and AdamW share: all but the place of the weight decay.
+#[derive(Clone)]
+pub(super) struct Moments {
+    pub(super) adam: Adam,
+    pub(super) decoupled: bool,
+}
+
+impl Rule for Moments {
+    const MEMORY: &'static [&'static str] =
+        &["momentum.moment_1", "momentum.moment_2", "momentum.max_moment_2"];
+    const ALWAYS: usize = 2;
+    const TIME: Option<&'static str> = Some("momentum.time");
+
+    fn remembers(&self, index: usize) -> bool {
+        index < Self::ALWAYS || self.adam.amsgrad
+    }
+
+    fn step(&self, lr: f64, time: u64) -> kernels::Rule {
+        let Adam { beta1, beta2, eps, weight_decay, amsgrad, .. } = self.adam;
+        kernels::Rule::Adam { lr, beta1, beta2, eps, weight_decay, decoupled: self.decoupled, amsgrad, time }
     }
 }

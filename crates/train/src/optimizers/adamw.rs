@@ -1,10 +1,14 @@
 use std::sync::Arc;
 
-use burn::optim::{AdamWConfig, DynOptimizer};
+use burn::optim::DynOptimizer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Optimizer;
+use super::{
+    Optimizer,
+    adam::{Adam, Moments},
+    in_place::InPlace,
+};
 
 /// Adam's step after `w ← w − η λ w`: weight decay apart from the gradient.
 ///
@@ -43,15 +47,9 @@ impl Optimizer for Adamw {
     }
 
     fn matrices(&self) -> Arc<dyn DynOptimizer> {
-        Arc::new(
-            AdamWConfig::new()
-                .with_beta_1(self.beta1 as f32)
-                .with_beta_2(self.beta2 as f32)
-                .with_epsilon(self.eps as f32)
-                .with_amsgrad(self.amsgrad)
-                .with_weight_decay(self.weight_decay as f32)
-                .build(),
-        )
+        let Self { lr, beta1, beta2, eps, weight_decay, amsgrad } = *self;
+        let adam = Adam { lr, beta1, beta2, eps, weight_decay, amsgrad };
+        Arc::new(InPlace(Moments { adam, decoupled: true }))
     }
 
     fn states(&self) -> u64 {

@@ -1,10 +1,14 @@
 use std::sync::Arc;
 
-use burn::optim::{DynOptimizer, SgdConfig};
+use burn::optim::DynOptimizer;
+use crucible_kernels as kernels;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Optimizer, sgd::weight_decay};
+use super::{
+    Optimizer,
+    in_place::{InPlace, Rule},
+};
 
 /// `w ← w − η g`, with g the gradient of the loss over the whole training split: one step an epoch. The batch size
 /// only bounds memory: the gradient is added up batch by batch.
@@ -31,7 +35,7 @@ impl Optimizer for GradientDescent {
     }
 
     fn matrices(&self) -> Arc<dyn DynOptimizer> {
-        Arc::new(SgdConfig::new().with_weight_decay(weight_decay(self.weight_decay)).build())
+        Arc::new(InPlace(self.clone()))
     }
 
     fn full_batch(&self) -> bool {
@@ -40,5 +44,13 @@ impl Optimizer for GradientDescent {
 
     fn states(&self) -> u64 {
         0
+    }
+}
+
+impl Rule for GradientDescent {
+    const MEMORY: &'static [&'static str] = &[];
+
+    fn step(&self, lr: f64, _: u64) -> kernels::Rule {
+        kernels::Rule::Sgd { lr, momentum: 0.0, nesterov: false, weight_decay: self.weight_decay }
     }
 }

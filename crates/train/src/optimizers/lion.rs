@@ -1,10 +1,14 @@
 use std::sync::Arc;
 
-use burn::optim::{DynOptimizer, LionConfig};
+use burn::optim::DynOptimizer;
+use crucible_kernels as kernels;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Optimizer;
+use super::{
+    Optimizer,
+    in_place::{InPlace, Rule},
+};
 
 /// `w ← w − η (sign(β₁ m + (1−β₁) g) + λ w)`, `m ← β₂ m + (1−β₂) g`.
 ///
@@ -38,16 +42,19 @@ impl Optimizer for Lion {
     }
 
     fn matrices(&self) -> Arc<dyn DynOptimizer> {
-        Arc::new(
-            LionConfig::new()
-                .with_beta_1(self.beta1 as f32)
-                .with_beta_2(self.beta2 as f32)
-                .with_weight_decay(self.weight_decay as f32)
-                .build(),
-        )
+        Arc::new(InPlace(self.clone()))
     }
 
     fn states(&self) -> u64 {
         1
+    }
+}
+
+impl Rule for Lion {
+    const MEMORY: &'static [&'static str] = &["momentum"];
+
+    fn step(&self, lr: f64, _: u64) -> kernels::Rule {
+        let Self { beta1, beta2, weight_decay, .. } = *self;
+        kernels::Rule::Lion { lr, beta1, beta2, weight_decay }
     }
 }

@@ -1,6 +1,6 @@
 //! The optimizers, one file each, and the one list that names them.
 //!
-//! The arithmetic is Burn's; what stands here is each published rule's parameters with the meaning that PyTorch gives
+//! The arithmetic is one kernel's, `optimizer_step`, but for Muon's matrices, which step by Burn's; what stands here is each published rule's parameters with the meaning that PyTorch gives
 //! them, and its defaults but for the learning rate of SGD (0.01, the article's) and for Muon, whose steps are scaled so
 //! that one learning rate fits AdamW's part too. Golden values of PyTorch hold every one of them to
 //! it (`tests/optimizers.rs`).
@@ -9,6 +9,7 @@ mod adagrad;
 mod adam;
 mod adamw;
 mod gradient_descent;
+mod in_place;
 mod lion;
 mod muon;
 mod rmsprop;

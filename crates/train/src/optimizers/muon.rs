@@ -1,12 +1,10 @@
 use std::sync::Arc;
 
-use burn::optim::{
-    AdamWConfig, AdjustLrFn, DynOptimizer, MuonConfig, decay::WeightDecayConfig, momentum::MomentumConfig,
-};
+use burn::optim::{AdjustLrFn, DynOptimizer, MuonConfig, decay::WeightDecayConfig, momentum::MomentumConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Optimizer;
+use super::{Adamw, Optimizer};
 
 /// `w ← w − η λ w − η s O`, with O the momentum of a weight matrix made nearly orthogonal by five Newton-Schulz
 /// iterations and s a factor for its shape. Everything that is no matrix steps by AdamW with the same η and λ.
@@ -70,8 +68,7 @@ impl Optimizer for Muon {
     }
 
     fn others(&self) -> Arc<dyn DynOptimizer> {
-        let config = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(self.weight_decay as f32);
-        Arc::new(config.build())
+        Adamw { weight_decay: self.weight_decay, ..Adamw::default() }.matrices()
     }
 
     fn states(&self) -> u64 {

@@ -1,10 +1,14 @@
 use std::sync::Arc;
 
-use burn::optim::{DynOptimizer, RmsPropConfig};
+use burn::optim::DynOptimizer;
+use crucible_kernels as kernels;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Optimizer, sgd::weight_decay};
+use super::{
+    Optimizer,
+    in_place::{InPlace, Rule},
+};
 
 /// `w ← w − η g / (√v + ε)`, with v the running mean of g²; centred, v less the squared running mean of g.
 ///
@@ -43,19 +47,24 @@ impl Optimizer for Rmsprop {
     }
 
     fn matrices(&self) -> Arc<dyn DynOptimizer> {
-        Arc::new(
-            RmsPropConfig::new()
-                .with_alpha(self.alpha as f32)
-                .with_epsilon(self.eps as f32)
-                .with_momentum(self.momentum as f32)
-                .with_centered(self.centered)
-                .with_weight_decay(weight_decay(self.weight_decay))
-                .build(),
-        )
+        Arc::new(InPlace(self.clone()))
     }
 
     fn states(&self) -> u64 {
-        // Burn keeps the denominator beside the mean square.
-        2 + u64::from(self.centered) + u64::from(self.momentum > 0.0)
+        1 + u64::from(self.centered) + u64::from(self.momentum > 0.0)
+    }
+}
+
+impl Rule for Rmsprop {
+    const MEMORY: &'static [&'static str] = &["square_avg.square_avg", "centered.grad_avg", "momentum.buf"];
+    const ALWAYS: usize = 1;
+
+    fn remembers(&self, index: usize) -> bool {
+        [true, self.centered, self.momentum > 0.0][index]
+    }
+
+    fn step(&self, lr: f64, _: u64) -> kernels::Rule {
+        let Self { alpha, eps, momentum, centered, weight_decay, .. } = *self;
+        kernels::Rule::Rmsprop { lr, alpha, eps, momentum, centered, weight_decay }
     }
 }

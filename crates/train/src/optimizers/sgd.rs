@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
-use burn::optim::{
-    DynOptimizer, LearningRate, RecordState, StateSink, StateSource, decay::WeightDecayConfig,
-};
-use burn::tensor::{Device, Tensor};
-use crucible_kernels::axpby;
+use burn::optim::DynOptimizer;
+use crucible_kernels as kernels;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Optimizer;
+use super::{
+    Optimizer,
+    in_place::{InPlace, Rule},
+};
 
 /// `v ← μ v + g`, `w ← w − η v`, where g includes `weight_decay · w`; Nesterov's form steps by `g + μ v`.
 ///
@@ -41,7 +41,7 @@ impl Optimizer for Sgd {
     }
 
     fn matrices(&self) -> Arc<dyn DynOptimizer> {
-        Arc::new(Rule(self.clone()))
+        Arc::new(InPlace(self.clone()))
     }
 
     fn states(&self) -> u64 {
@@ -49,63 +49,15 @@ impl Optimizer for Sgd {
     }
 }
 
-/// The rule in place: Burn's allocates a tensor for each term, which is a third of the step of a small network.
-#[derive(Clone)]
-struct Rule(Sgd);
+impl Rule for Sgd {
+    const MEMORY: &'static [&'static str] = &["velocity"];
 
-/// What the rule remembers of each parameter.
-#[derive(Clone)]
-struct Velocity<const D: usize> {
-    velocity: Tensor<D>,
-}
-
-// By hand, because Burn's derive works only inside Burn.
-impl<const D: usize> RecordState for Velocity<D> {
-    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
-        out.push_tensor(prefix, "velocity", self.velocity.to_data());
+    fn remembers(&self, _: usize) -> bool {
+        self.momentum > 0.0
     }
 
-    fn state_unflatten(prefix: &str, src: &mut StateSource, device: &Device) -> Option<Self> {
-        let velocity = src.take_tensor(prefix, "velocity").filter(|data| data.shape().len() == D)?;
-        Some(Self { velocity: Tensor::from_data(velocity, device) })
+    fn step(&self, lr: f64, _: u64) -> kernels::Rule {
+        let Self { momentum, nesterov, weight_decay, .. } = *self;
+        kernels::Rule::Sgd { lr, momentum, nesterov, weight_decay }
     }
-}
-
-impl burn::optim::Optimizer for Rule {
-    type State<const D: usize> = Velocity<D>;
-
-    fn step<const D: usize>(
-        &self,
-        lr: LearningRate,
-        weights: Tensor<D>,
-        gradient: Tensor<D>,
-        state: Option<Velocity<D>>,
-    ) -> (Tensor<D>, Option<Velocity<D>>) {
-        let Sgd { momentum, nesterov, weight_decay, .. } = self.0;
-        let gradient = match weight_decay > 0.0 {
-            true => axpby(1.0, gradient, weight_decay, weights.clone()),
-            false => gradient,
-        };
-        if momentum == 0.0 {
-            return (axpby(1.0, weights, -lr, gradient), None);
-        }
-        let velocity = match state {
-            Some(Velocity { velocity }) => axpby(momentum, velocity, 1.0, gradient.clone()),
-            None => gradient.clone(),
-        };
-        let weights = match nesterov {
-            true => axpby(1.0, axpby(1.0, weights, -lr, gradient), -lr * momentum, velocity.clone()),
-            false => axpby(1.0, weights, -lr, velocity.clone()),
-        };
-        (weights, Some(Velocity { velocity }))
-    }
-
-    fn to_device<const D: usize>(state: Velocity<D>, device: &Device) -> Velocity<D> {
-        Velocity { velocity: state.velocity.to_device(device) }
-    }
-}
-
-/// Burn's L2 term, or none.
-pub(super) fn weight_decay(penalty: f64) -> Option<WeightDecayConfig> {
-    (penalty > 0.0).then(|| WeightDecayConfig::new(penalty as f32))
 }
