@@ -1,13 +1,18 @@
 //! Smooth activation functions: GELU, SiLU, sigmoid and tanh.
 
 use burn::backend::{
-    Autodiff, Backend, Dispatch, Flex, TensorMetadata, autodiff::checkpoint::strategy::CheckpointStrategy,
-    backend_extension, tensor::FloatTensor,
+    Autodiff, Backend, Dispatch, Flex, autodiff::checkpoint::strategy::CheckpointStrategy, backend_extension,
+    tensor::FloatTensor,
 };
 use burn::tensor::Tensor;
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
-use crate::{flex, math, simd, simd::Lanes, tape};
+use crate::{
+    flex, math,
+    simd::{self, Lanes, Update},
+    tape,
+    wide::{self, Function, Wide},
+};
 
 /// A smooth activation function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,19 +76,141 @@ fn kept<T>(function: Smooth, input: T, output: T) -> T {
     }
 }
 
+/// `body` with the function's own type in the place of its name.
+macro_rules! by_type {
+    ($function:expr, |$f:ident| $body:expr) => {
+        match $function {
+            Smooth::Gelu => {
+                let $f = Gelu;
+                $body
+            }
+            Smooth::Silu => {
+                let $f = Silu;
+                $body
+            }
+            Smooth::Sigmoid => {
+                let $f = Sigmoid;
+                $body
+            }
+            Smooth::Tanh => {
+                let $f = Tanh;
+                $body
+            }
+        }
+    };
+}
+
+/// `function` in the place of each value, on this thread.
+pub(crate) fn values_of(function: Smooth, target: &mut [f32]) {
+    by_type!(function, |f| simd::dispatch(Values { f, target }));
+}
+
+/// `function` of each value of `kept`, which is replaced by the derivative there, on this thread.
+pub(crate) fn values_and_slopes(function: Smooth, output: &mut [f32], kept: &mut [f32]) {
+    by_type!(function, |f| simd::dispatch(Both { f, output, kept }));
+}
+
+struct Values<'a, F> {
+    f: F,
+    target: &'a mut [f32],
+}
+
+impl<F: WithSlope> WithSimd for Values<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        wide::map(simd, Value(self.f), self.target);
+    }
+}
+
+/// The function alone.
+#[derive(Clone, Copy)]
+struct Value<F>(F);
+
+impl<F: WithSlope> Function for Value<F> {
+    #[inline(always)]
+    fn apply<S: Simd, const U: usize>(self, x: Wide<S, U>) -> Wide<S, U> {
+        self.0.both(x).0
+    }
+}
+
+/// A function and its derivative in one pass.
+struct Both<'a, F> {
+    f: F,
+    output: &'a mut [f32],
+    kept: &'a mut [f32],
+}
+
+impl<F: WithSlope> WithSimd for Both<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { f, output, kept } = self;
+        let ((output, last), (kept, rest)) = (S::as_mut_simd_f32s(output), S::as_mut_simd_f32s(kept));
+        let (output, kept) = (output.as_chunks_mut::<2>(), kept.as_chunks_mut::<2>());
+        for i in 0..kept.0.len().min(output.0.len()) {
+            let (value, slope) = f.both(Wide::new(simd, kept.0[i]));
+            (output.0[i], kept.0[i]) = (value.vectors, slope.vectors);
+        }
+        for i in 0..kept.1.len().min(output.1.len()) {
+            let (value, slope) = f.both(Wide::new(simd, [kept.1[i]]));
+            (output.1[i], kept.1[i]) = (value.vectors[0], slope.vectors[0]);
+        }
+        if !rest.is_empty() {
+            let (value, slope) = f.both(Wide::new(simd, [simd.partial_load_f32s(rest)]));
+            simd.partial_store_f32s(last, value.vectors[0]);
+            simd.partial_store_f32s(rest, slope.vectors[0]);
+        }
+    }
+}
+
+/// A function together with its derivative; what is not used of them is not computed.
+trait WithSlope: Copy {
+    fn both<S: Simd, const U: usize>(self, x: Wide<S, U>) -> (Wide<S, U>, Wide<S, U>);
+}
+
+macro_rules! functions {
+    ($($name:ident = |$x:ident| $both:expr;)*) => {$(
+        #[derive(Clone, Copy)]
+        struct $name;
+
+        impl WithSlope for $name {
+            #[inline(always)]
+            fn both<S: Simd, const U: usize>(self, $x: Wide<S, U>) -> (Wide<S, U>, Wide<S, U>) {
+                $both
+            }
+        }
+    )*};
+}
+
+functions! {
+    // Φ(x) + x φ(x)
+    Gelu = |x| {
+        let (below, density) = math::normal(x);
+        (x * below, x.mul_add(density, below))
+    };
+    // s + x s (1 − s)
+    Silu = |x| {
+        let (s, rest) = (math::sigmoid(x), math::sigmoid(-x));
+        (x * s, (x * s).mul_add(rest, s))
+    };
+    Sigmoid = |x| {
+        let (s, rest) = (math::sigmoid(x), math::sigmoid(-x));
+        (s, s * rest)
+    };
+    Tanh = |x| {
+        let y = math::tanh(x);
+        (y, (-y).mul_add(y, x.splat(1.0)))
+    };
+}
+
 impl SmoothOps for Flex {
     fn smooth(input: FloatTensor<Self>, function: Smooth) -> FloatTensor<Self> {
-        let shape = input.shape();
-        let input = flex::contiguous(input);
-        let x = flex::values(&input);
-        let mut output = flex::buffer(x.len());
-        match function {
-            Smooth::Gelu => simd::update(Gelu, &mut output, [x]),
-            Smooth::Silu => simd::update(Silu, &mut output, [x]),
-            Smooth::Sigmoid => simd::update(Sigmoid, &mut output, [x]),
-            Smooth::Tanh => simd::update(Tanh, &mut output, [x]),
-        }
-        flex::tensor(output, shape)
+        let mut output = flex::contiguous(input);
+        simd::each_part(output.storage_mut(), |_, values| values_of(function, values));
+        output
     }
 
     fn smooth_backward(
@@ -92,12 +219,16 @@ impl SmoothOps for Flex {
         function: Smooth,
     ) -> FloatTensor<Self> {
         let (kept, mut grad) = (flex::contiguous(kept), flex::contiguous(grad));
-        let (kept, target) = (flex::values(&kept), grad.storage_mut());
+        let kept = flex::values(&kept);
         match function {
-            Smooth::Gelu => simd::update(GeluSlope, target, [kept]),
-            Smooth::Silu => simd::update(SiluSlope, target, [kept]),
-            Smooth::Sigmoid => simd::update(SigmoidSlope, target, [kept]),
-            Smooth::Tanh => simd::update(TanhSlope, target, [kept]),
+            Smooth::Sigmoid => simd::update(SigmoidSlope, grad.storage_mut(), [kept]),
+            Smooth::Tanh => simd::update(TanhSlope, grad.storage_mut(), [kept]),
+            Smooth::Gelu | Smooth::Silu => simd::each_part(grad.storage_mut(), |first, grad| {
+                let mut slopes = kept[first..][..grad.len()].to_vec();
+                let mut values = vec![0.0; slopes.len()];
+                values_and_slopes(function, &mut values, &mut slopes);
+                simd::dispatch(Update { f: Times, target: grad, others: [&slopes] });
+            }),
         }
         grad
     }
@@ -115,43 +246,37 @@ impl<B: SmoothOps, C: CheckpointStrategy> SmoothOps for Autodiff<B, C> {
     }
 }
 
-/// One function over vectors: of the input alone, or of a gradient and what was kept.
-macro_rules! lanes {
-    ($($name:ident = |$simd:ident, $target:pat_param, $kept:ident| $value:expr;)*) => {$(
-        #[derive(Clone, Copy)]
-        struct $name;
+/// A gradient times a derivative.
+#[derive(Clone, Copy)]
+pub(crate) struct Times;
 
-        impl Lanes<1> for $name {
-            #[inline(always)]
-            fn apply<S: Simd>(self, $simd: S, $target: S::f32s, [$kept]: [S::f32s; 1]) -> S::f32s {
-                $value
-            }
-        }
-    )*};
+impl Lanes<1> for Times {
+    #[inline(always)]
+    fn apply<S: Simd>(self, simd: S, grad: S::f32s, [slope]: [S::f32s; 1]) -> S::f32s {
+        simd.mul_f32s(grad, slope)
+    }
 }
 
-lanes! {
-    Gelu = |simd, _, x| simd.mul_f32s(x, math::normal(simd, x).0);
-    // Φ(x) + x φ(x)
-    GeluSlope = |simd, grad, x| {
-        let (below, density) = math::normal(simd, x);
-        simd.mul_f32s(grad, simd.mul_add_e_f32s(x, density, below))
-    };
-    Silu = |simd, _, x| simd.mul_f32s(x, math::sigmoid(simd, x));
-    // s + x s (1 − s)
-    SiluSlope = |simd, grad, x| {
-        let s = math::sigmoid(simd, x);
-        let rest = math::sigmoid(simd, simd.neg_f32s(x));
-        simd.mul_f32s(grad, simd.mul_add_e_f32s(simd.mul_f32s(x, s), rest, s))
-    };
-    Sigmoid = |simd, _, x| math::sigmoid(simd, x);
-    SigmoidSlope = |simd, grad, s| {
+/// A gradient times `s (1 − s)`.
+#[derive(Clone, Copy)]
+struct SigmoidSlope;
+
+impl Lanes<1> for SigmoidSlope {
+    #[inline(always)]
+    fn apply<S: Simd>(self, simd: S, grad: S::f32s, [s]: [S::f32s; 1]) -> S::f32s {
         simd.mul_f32s(grad, simd.mul_f32s(s, simd.sub_f32s(simd.splat_f32s(1.0), s)))
-    };
-    Tanh = |simd, _, x| math::tanh(simd, x);
-    TanhSlope = |simd, grad, y| {
+    }
+}
+
+/// A gradient times `1 − y²`.
+#[derive(Clone, Copy)]
+struct TanhSlope;
+
+impl Lanes<1> for TanhSlope {
+    #[inline(always)]
+    fn apply<S: Simd>(self, simd: S, grad: S::f32s, [y]: [S::f32s; 1]) -> S::f32s {
         simd.mul_f32s(grad, simd.negate_mul_add_e_f32s(y, y, simd.splat_f32s(1.0)))
-    };
+    }
 }
 
 #[cfg(test)]

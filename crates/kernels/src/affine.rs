@@ -1,16 +1,20 @@
-//! Linear layer with bias and an optional ReLU, in PyTorch's weight layout `[out, in]`.
+//! Linear layer with bias and activation, in PyTorch's weight layout `[out, in]`.
 
 use burn::backend::{
-    Autodiff, Backend, Dispatch, Flex, TensorMetadata, autodiff::checkpoint::strategy::CheckpointStrategy,
+    Autodiff, Dispatch, Flex, TensorMetadata, autodiff::checkpoint::strategy::CheckpointStrategy,
     backend_extension, tensor::FloatTensor,
 };
 use burn::tensor::{Shape, Tensor};
+use burn_flex::FlexTensor;
 use pulp::Simd;
 
 use crate::{
+    Smooth,
+    activation::{self, SmoothOps},
     flex,
     gemm::{self, View},
-    simd, tape,
+    simd::{self, Update},
+    tape,
 };
 
 /// The activation that an operation applies before it writes its output.
@@ -20,6 +24,8 @@ pub enum Fused {
     None,
     /// `max(0, x)`.
     Relu,
+    /// A smooth function.
+    Smooth(Smooth),
 }
 
 /// `input · weightᵀ + bias`, followed by `fused`: input `[n, i]`, weight `[o, i]`, bias `[o]`, output `[n, o]`.
@@ -38,22 +44,61 @@ pub fn affine(input: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, fused: Fused
         input.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
-        fused == Fused::Relu,
+        fused,
     ))
 }
 
 #[backend_extension(Autodiff, Flex)]
-pub(crate) trait AffineOps: Backend {
+pub(crate) trait AffineOps: SmoothOps {
     fn affine(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        relu: bool,
+        fused: Fused,
     ) -> FloatTensor<Self> {
+        Self::affine_keeping(input, weight, bias, fused, false).0
+    }
+
+    /// The output, and what [`affine_slope`](Self::affine_slope) of the same backend computes the derivative of `fused`
+    /// from, unless it need not be kept.
+    fn affine_keeping(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        fused: Fused,
+        keep: bool,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let _ = keep;
         let outputs = bias.shape()[0];
         let product = Self::float_matmul(input, Self::float_transpose(weight));
         let sum = Self::float_add(product, Self::float_reshape(bias, Shape::new([1, outputs])));
-        if relu { Self::relu(sum) } else { sum }
+        let output = match fused {
+            Fused::None => sum.clone(),
+            Fused::Relu => Self::relu(sum.clone()),
+            Fused::Smooth(function) => Self::smooth(sum.clone(), function),
+        };
+        (output, sum)
+    }
+
+    /// The gradient by the sum, in the place of that by the output, and its own sum over the rows `[o]`.
+    fn affine_slope(
+        kept: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        fused: Fused,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let outputs = grad.shape()[1];
+        let grad = match fused {
+            Fused::None => grad,
+            Fused::Relu => Self::relu_mask(grad, kept),
+            Fused::Smooth(function) => Self::smooth_backward(kept, grad, function),
+        };
+        let sum = Self::float_reshape(Self::float_sum_dim(grad.clone(), 0), Shape::new([outputs]));
+        (grad, sum)
+    }
+
+    /// `aᵀ b` of `[n, i]` and `[n, j]`.
+    fn transposed_product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_matmul(Self::float_transpose(a), b)
     }
 
     /// `grad` where `output` is positive, zero elsewhere: ReLU's backward pass from its output.
@@ -63,41 +108,113 @@ pub(crate) trait AffineOps: Backend {
 }
 
 impl AffineOps for Flex {
-    /// One pass over the product adds the bias and clips, while it is still in cache.
-    fn affine(
+    /// Smooth functions keep their derivative, which costs little beside the function itself.
+    fn affine_keeping(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        relu: bool,
-    ) -> FloatTensor<Self> {
+        fused: Fused,
+        keep: bool,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let ([n, inputs], [outputs, _]) = (input.shape().dims(), weight.shape().dims());
         let (input, weight, bias) =
             (flex::contiguous(input), flex::contiguous(weight), flex::contiguous(bias));
-        let mut output = flex::buffer(n * outputs);
-        gemm::product(
-            (&mut output, View::rows(0, n, outputs, outputs)),
+        let mut sum = flex::buffer(n * outputs);
+        gemm::parallel_product(
+            (&mut sum, View::rows(0, n, outputs, outputs)),
             false,
             1.0,
             (flex::values(&input), View::rows(0, n, inputs, inputs)),
             (flex::values(&weight), View::rows(0, outputs, inputs, inputs).transposed()),
         );
         let bias = flex::values(&bias);
-        simd::each_row(&mut output, outputs, |_, row| {
-            for (value, bias) in row.iter_mut().zip(bias) {
-                *value += bias;
-            }
-            if relu {
-                // Written so that NaN passes through, as in Burn and PyTorch.
-                row.iter_mut().for_each(|value| *value = if *value < 0.0 { 0.0 } else { *value });
-            }
+        let add_bias = |sum: &mut [f32]| {
+            let f = AddBias { relu: fused == Fused::Relu };
+            simd::dispatch(Update { f, target: sum, others: [bias] });
+        };
+        let tensor = |values| -> FlexTensor { flex::tensor(values, [n, outputs]) };
+        let Fused::Smooth(function) = fused else {
+            simd::each_row(&mut sum, outputs, |_, sum| add_bias(sum));
+            let output = tensor(sum);
+            return (output.clone(), output);
+        };
+        if !keep {
+            simd::each_row(&mut sum, outputs, |_, sum| {
+                add_bias(sum);
+                activation::values_of(function, sum);
+            });
+            let output = tensor(sum);
+            return (output.clone(), output);
+        }
+        let mut output = flex::buffer(n * outputs);
+        simd::each_row_of([&mut sum, &mut output], outputs, |_, [sum, output]| {
+            add_bias(sum);
+            activation::values_and_slopes(function, output, sum);
         });
-        flex::tensor(output, [n, outputs])
+        (tensor(output), tensor(sum))
+    }
+
+    fn affine_slope(
+        kept: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        fused: Fused,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let outputs = grad.shape()[1];
+        let mut grad = flex::contiguous(grad);
+        let kept = flex::contiguous(kept);
+        let kept = flex::values(&kept);
+        let sum = if fused == Fused::None {
+            // Read only, so that what somebody else holds is not copied.
+            simd::sum_rows(flex::values(&grad), outputs)
+        } else {
+            simd::rows_and_sums(grad.storage_mut(), outputs, outputs, |first, rows, sums| {
+                let kept = &kept[first * outputs..][..rows.len()];
+                match fused {
+                    Fused::None => {}
+                    Fused::Relu => simd::dispatch(Update { f: Mask, target: rows, others: [kept] }),
+                    Fused::Smooth(_) => {
+                        simd::dispatch(Update { f: activation::Times, target: rows, others: [kept] })
+                    }
+                }
+                simd::dispatch(simd::SumRows { rows, sums });
+            })
+        };
+        (grad, flex::tensor(sum, [outputs]))
+    }
+
+    fn transposed_product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        let ([n, rows], [_, columns]) = (a.shape().dims(), b.shape().dims());
+        let (a, b) = (flex::contiguous(a), flex::contiguous(b));
+        let mut output = flex::buffer(rows * columns);
+        gemm::parallel_product(
+            (&mut output, View::rows(0, rows, columns, columns)),
+            false,
+            1.0,
+            (flex::values(&a), View::rows(0, n, rows, rows).transposed()),
+            (flex::values(&b), View::rows(0, n, columns, columns)),
+        );
+        flex::tensor(output, [rows, columns])
     }
 
     fn relu_mask(grad: FloatTensor<Self>, output: FloatTensor<Self>) -> FloatTensor<Self> {
         let (mut grad, output) = (flex::contiguous(grad), flex::contiguous(output));
         simd::update(Mask, grad.storage_mut(), [flex::values(&output)]);
         grad
+    }
+}
+
+/// The sum of a product and a bias, clipped if `relu`.
+#[derive(Clone, Copy)]
+struct AddBias {
+    relu: bool,
+}
+
+impl simd::Lanes<1> for AddBias {
+    #[inline(always)]
+    fn apply<S: Simd>(self, simd: S, product: S::f32s, [bias]: [S::f32s; 1]) -> S::f32s {
+        let (sum, zero) = (simd.add_f32s(product, bias), simd.splat_f32s(0.0));
+        // Written so that NaN passes through, as in Burn and PyTorch.
+        if self.relu { simd.select_f32s(simd.less_than_f32s(sum, zero), zero, sum) } else { sum }
     }
 }
 
@@ -117,23 +234,17 @@ impl<B: AffineOps, C: CheckpointStrategy> AffineOps for Autodiff<B, C> {
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        relu: bool,
+        fused: Fused,
     ) -> FloatTensor<Self> {
         let forward = |[x, w, b]: [FloatTensor<B>; 3]| {
-            let output = B::affine(x.clone(), w.clone(), b, relu);
-            (output.clone(), (x, w, relu.then_some(output)))
+            let (output, kept) = B::affine_keeping(x.clone(), w.clone(), b, fused, true);
+            (output, (x, w, kept, fused))
         };
-        tape::record::<B, C, _, 3>([input, weight, bias], forward, |(x, w, output), grad, wanted| {
-            let grad = match output {
-                Some(output) => B::relu_mask(grad, output),
-                None => grad,
-            };
-            let outputs = grad.shape()[1];
-            let bias =
-                wanted[2].then(|| B::float_reshape(B::float_sum_dim(grad.clone(), 0), Shape::new([outputs])));
-            let weight = wanted[1].then(|| B::float_matmul(B::float_transpose(grad.clone()), x));
+        tape::record::<B, C, _, 3>([input, weight, bias], forward, |(x, w, kept, fused), grad, wanted| {
+            let (grad, bias) = B::affine_slope(kept, grad, fused);
+            let weight = wanted[1].then(|| B::transposed_product(grad.clone(), x));
             let input = wanted[0].then(|| B::float_matmul(grad, w));
-            [input, weight, bias]
+            [input, weight, wanted[2].then_some(bias)]
         })
     }
 }
@@ -141,7 +252,11 @@ impl<B: AffineOps, C: CheckpointStrategy> AffineOps for Autodiff<B, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData, Tolerance, activation::relu, module::linear};
+    use burn::tensor::{
+        Device, TensorData, Tolerance,
+        activation::{gelu, relu},
+        module::linear,
+    };
 
     fn ramp<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
         let count: usize = shape.iter().product();
@@ -158,9 +273,14 @@ mod tests {
         let weights = ramp([n, o], &device) + 0.3;
 
         let plain = linear(x.clone(), w.clone().transpose(), Some(b.clone()));
-        let plain = if fused == Fused::Relu { relu(plain) } else { plain };
+        let plain = match fused {
+            Fused::None => plain,
+            Fused::Relu => relu(plain),
+            Fused::Smooth(Smooth::Gelu) => gelu(plain),
+            Fused::Smooth(_) => plain.tanh(),
+        };
         let ours = affine(x.clone(), w.clone(), b.clone(), fused);
-        let tolerance = Tolerance::<f32>::absolute(1e-5);
+        let tolerance = Tolerance::<f32>::rel_abs(1e-5, 2e-5);
         ours.to_data().assert_approx_eq(&plain.to_data(), tolerance);
 
         let expected = (plain * weights.clone()).sum().backward();
@@ -172,8 +292,8 @@ mod tests {
 
     #[test]
     fn agrees_with_burn_over_shapes() {
-        for fused in [Fused::None, Fused::Relu] {
-            for (n, i, o) in [(1, 1, 1), (1, 7, 3), (5, 3, 2), (64, 33, 17), (3, 128, 65)] {
+        for fused in [Fused::None, Fused::Relu, Fused::Smooth(Smooth::Gelu), Fused::Smooth(Smooth::Tanh)] {
+            for (n, i, o) in [(1, 1, 1), (1, 7, 3), (5, 3, 2), (64, 33, 17), (3, 128, 65), (600, 5, 129)] {
                 check(n, i, o, fused);
             }
         }

@@ -1,6 +1,7 @@
 //! Matrix products over views of slices, through the `gemm` crate.
 
 use gemm::Parallelism;
+use rayon::prelude::*;
 
 /// A matrix in a slice: where it begins, its size, and the steps between rows and columns.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +24,12 @@ impl View {
         Self { start, rows: columns, columns: rows, row_step: column_step, column_step: row_step }
     }
 
+    /// `count` rows from row `first` on.
+    pub(crate) fn part(self, first: usize, count: usize) -> Self {
+        debug_assert!(first + count <= self.rows);
+        Self { start: self.start + first * self.row_step, rows: count, ..self }
+    }
+
     fn is_inside(&self, length: usize) -> bool {
         let last =
             self.rows.saturating_sub(1) * self.row_step + self.columns.saturating_sub(1) * self.column_step;
@@ -33,17 +40,81 @@ impl View {
 /// Floating-point operations below which one thread is faster than two.
 const PARALLEL: usize = 1 << 21;
 
-/// `target = factor · a · b`, added to what is there if `add`.
+/// `target = factor · a · b`, added to what is there if `add`, on this thread.
 ///
 /// # Panics
 ///
 /// Where the sizes differ or a view leaves its slice.
 pub(crate) fn product(
+    target: (&mut [f32], View),
+    add: bool,
+    factor: f32,
+    a: (&[f32], View),
+    b: (&[f32], View),
+) {
+    multiply(target, add, factor, a, b, Parallelism::None);
+}
+
+/// [`product`] on all threads where it is large enough.
+pub(crate) fn parallel_product(
+    target: (&mut [f32], View),
+    add: bool,
+    factor: f32,
+    a: (&[f32], View),
+    b: (&[f32], View),
+) {
+    let (m, n, k) = (target.1.rows, target.1.columns, a.1.columns);
+    if 2 * m * n * k < PARALLEL {
+        multiply(target, add, factor, a, b, Parallelism::None);
+    } else if k >= LONG * m.max(n) {
+        sum_of_products(target, add, factor, a, b);
+    } else {
+        multiply(target, add, factor, a, b, Parallelism::Rayon(0));
+    }
+}
+
+/// How many times its sides a product's sums must be long for their parts to be handed to the threads.
+const LONG: usize = 32;
+
+/// Parts of such a sum, whatever the number of threads.
+const PARTS: usize = 8;
+
+/// `multiply` in parts along the sums, which are then added up in order: a small target leaves the threads little to
+/// share, and each would pack the same long rows.
+fn sum_of_products(
     (target, to): (&mut [f32], View),
     add: bool,
     factor: f32,
     (a, av): (&[f32], View),
     (b, bv): (&[f32], View),
+) {
+    let (m, n, k) = (to.rows, to.columns, av.columns);
+    let length = k.div_ceil(PARTS);
+    let part = |first: usize| {
+        let count = length.min(k - first);
+        let mut product = vec![0.0; m * n];
+        let columns = av.transposed().part(first, count).transposed();
+        let place = (&mut product[..], View::rows(0, m, n, n));
+        multiply(place, false, factor, (a, columns), (b, bv.part(first, count)), Parallelism::None);
+        product
+    };
+    let parts: Vec<_> = (0..k).into_par_iter().step_by(length).map(part).collect();
+    for row in 0..m {
+        for column in 0..n {
+            let sum = &mut target[to.start + row * to.row_step + column * to.column_step];
+            let start = if add { *sum } else { 0.0 };
+            *sum = parts.iter().fold(start, |sum, part| sum + part[row * n + column]);
+        }
+    }
+}
+
+fn multiply(
+    (target, to): (&mut [f32], View),
+    add: bool,
+    factor: f32,
+    (a, av): (&[f32], View),
+    (b, bv): (&[f32], View),
+    threads: Parallelism,
 ) {
     assert!(
         to.rows == av.rows && to.columns == bv.columns && av.columns == bv.rows,
@@ -61,7 +132,6 @@ pub(crate) fn product(
     if m == 0 || n == 0 {
         return;
     }
-    let parallel = 2 * m * n * k >= PARALLEL;
     let step = |step: usize| isize::try_from(step).expect("a slice is shorter than isize::MAX");
     // SAFETY: every element of the three views lies inside its slice (asserted above), elements of the target are
     // distinct (asserted above), and `target` is borrowed mutably, so that it overlaps neither `a` nor `b`.
@@ -86,7 +156,43 @@ pub(crate) fn product(
             false,
             false,
             false,
-            if parallel { Parallelism::Rayon(0) } else { Parallelism::None },
+            threads,
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against float64, for a target that is written and one that is added to, and the same bytes on one thread.
+    #[test]
+    fn long_sums_are_exact_and_the_same_on_one_thread() {
+        for (m, n, k) in [(1, 1, 2_000_001), (3, 40, 9001), (64, 128, 9216)] {
+            let values = |count: usize, step: usize| -> Vec<f32> {
+                (0..count).map(|i| ((i * step % 1009) as f32) / 504.0 - 1.0).collect()
+            };
+            let (a, b) = (values(m * k, 37), values(n * k, 91));
+            // The second matrix is stored transposed.
+            let views = (View::rows(0, m, k, k), View::rows(0, n, k, k).transposed());
+            let run = |add: bool| {
+                let mut target = vec![0.5; m * n];
+                let place = (&mut target[..], View::rows(0, m, n, n));
+                parallel_product(place, add, 2.0, (&a, views.0), (&b, views.1));
+                target
+            };
+            let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+            for add in [false, true] {
+                let target = run(add);
+                assert!(one.install(|| run(add)) == target);
+                for (i, value) in target.iter().enumerate().step_by(7) {
+                    let rows = a[i / n * k..][..k].iter().zip(&b[i % n * k..][..k]);
+                    let terms = rows.map(|(a, b)| 2.0 * f64::from(*a) * f64::from(*b));
+                    let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), x| (sum + x, size + x.abs()));
+                    let start = if add { 0.5 } else { 0.0 };
+                    assert!((f64::from(*value) - sum - start).abs() <= 1e-6 * size, "{value} {sum}");
+                }
+            }
+        }
     }
 }

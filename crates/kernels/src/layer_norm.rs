@@ -6,9 +6,12 @@ use burn::backend::{
 };
 use burn::tensor::{Shape, Tensor};
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
-use crate::{flex, simd, tape};
+use crate::{
+    flex,
+    simd::{self, Lanes, Update},
+    tape,
+};
 
 /// `(x − mean) / √(variance + epsilon) · weight + bias` of each row: input `[n, features]`, weight and bias
 /// `[features]`. The variance is the biased one, as in PyTorch.
@@ -105,30 +108,17 @@ impl LayerNormOps for Flex {
             (flex::contiguous(input), flex::contiguous(weight), flex::contiguous(grad));
         let (x, weight) = (flex::values(&input), flex::values(&weight));
         let columns = weight.len();
-        let sums = || (vec![0.0_f32; columns], vec![0.0_f32; columns]);
-        let (mut by_weight, mut by_bias) = sums();
-        if columns > 0 {
-            // Blocks of a fixed size, so that the sums do not depend on the number of threads.
-            let block = (2 * simd::GRAIN).div_ceil(columns) * columns;
-            let backward = |(x, grad): (&[f32], &mut [f32])| {
-                let (mut by_weight, mut by_bias) = sums();
-                for (x, grad) in x.chunks_exact(columns).zip(grad.chunks_exact_mut(columns)) {
-                    let (by_weight, by_bias) = (&mut by_weight[..], &mut by_bias[..]);
+        let mut by_weight =
+            simd::rows_and_sums(grad.storage_mut(), columns, 2 * columns, |first, rows, sums| {
+                let (by_weight, by_bias) = sums.split_at_mut(columns);
+                for (x, grad) in
+                    x[first * columns..].chunks_exact(columns).zip(rows.chunks_exact_mut(columns))
+                {
+                    let (by_weight, by_bias) = (&mut *by_weight, &mut *by_bias);
                     simd::dispatch(Backward { x, weight, grad, by_weight, by_bias, epsilon });
                 }
-                (by_weight, by_bias)
-            };
-            let target: &mut [f32] = grad.storage_mut();
-            let parts: Vec<_> = if target.len() <= block {
-                x.chunks(block).zip(target.chunks_mut(block)).map(backward).collect()
-            } else {
-                x.par_chunks(block).zip(target.par_chunks_mut(block)).map(backward).collect()
-            };
-            for (part_weight, part_bias) in parts {
-                by_weight.iter_mut().zip(part_weight).for_each(|(sum, part)| *sum += part);
-                by_bias.iter_mut().zip(part_bias).for_each(|(sum, part)| *sum += part);
-            }
-        }
+            });
+        let by_bias = by_weight.split_off(columns);
         (grad, flex::tensor(by_weight, [columns]), flex::tensor(by_bias, [columns]))
     }
 }
@@ -178,10 +168,58 @@ impl WithSimd for Forward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let (mean, scale) = moments(simd, self.x, self.epsilon);
-        let terms = self.x.iter().zip(self.weight).zip(self.bias);
-        for (output, ((x, weight), bias)) in self.output.iter_mut().zip(terms) {
-            *output = (x - mean) * scale * weight + bias;
-        }
+        let others = [self.x, self.weight, self.bias];
+        Update { f: Scale { mean, scale }, target: self.output, others }.with_simd(simd);
+    }
+}
+
+/// `(x − mean) · scale · weight + bias`.
+#[derive(Clone, Copy)]
+struct Scale {
+    mean: f32,
+    scale: f32,
+}
+
+impl Lanes<3> for Scale {
+    #[inline(always)]
+    fn apply<S: Simd>(self, simd: S, _: S::f32s, [x, weight, bias]: [S::f32s; 3]) -> S::f32s {
+        let centered = simd.sub_f32s(x, simd.splat_f32s(self.mean));
+        simd.mul_add_e_f32s(simd.mul_f32s(centered, simd.splat_f32s(self.scale)), weight, bias)
+    }
+}
+
+/// Adds the gradient times the normalized input.
+#[derive(Clone, Copy)]
+struct AddAlong {
+    mean: f32,
+    scale: f32,
+}
+
+impl Lanes<2> for AddAlong {
+    #[inline(always)]
+    fn apply<S: Simd>(self, simd: S, sum: S::f32s, [grad, x]: [S::f32s; 2]) -> S::f32s {
+        let centered = simd.sub_f32s(x, simd.splat_f32s(self.mean));
+        simd.mul_add_e_f32s(simd.mul_f32s(centered, simd.splat_f32s(self.scale)), grad, sum)
+    }
+}
+
+/// The gradient by the input from that by the output.
+#[derive(Clone, Copy)]
+struct ByInput {
+    mean: f32,
+    scale: f32,
+    mean_g: f32,
+    mean_along: f32,
+}
+
+impl Lanes<2> for ByInput {
+    #[inline(always)]
+    fn apply<S: Simd>(self, simd: S, grad: S::f32s, [weight, x]: [S::f32s; 2]) -> S::f32s {
+        let splat = |value| simd.splat_f32s(value);
+        let scale = splat(self.scale);
+        let normalized = simd.mul_f32s(simd.sub_f32s(x, splat(self.mean)), scale);
+        let g = simd.sub_f32s(simd.mul_f32s(grad, weight), splat(self.mean_g));
+        simd.mul_f32s(simd.negate_mul_add_e_f32s(normalized, splat(self.mean_along), g), scale)
     }
 }
 
@@ -204,18 +242,14 @@ impl WithSimd for Backward<'_> {
         let (mean, scale) = moments(simd, x, epsilon);
         let count = x.len() as f32;
         let (center, factor) = (simd.splat_f32s(mean), simd.splat_f32s(scale));
+        let normalized = |x| simd.mul_f32s(simd.sub_f32s(x, center), factor);
         let mean_g = simd::sum(simd, [grad, weight], |[g, w]| simd.mul_f32s(g, w)) / count;
-        let along = |[g, w, x]: [S::f32s; 3]| {
-            simd.mul_f32s(simd.mul_f32s(g, w), simd.mul_f32s(simd.sub_f32s(x, center), factor))
-        };
+        let along = |[g, w, x]: [S::f32s; 3]| simd.mul_f32s(simd.mul_f32s(g, w), normalized(x));
         let mean_along = simd::sum(simd, [grad, weight, x], along) / count;
-        let terms = x.iter().zip(weight).zip(by_weight.iter_mut().zip(by_bias));
-        for (grad, ((x, weight), (by_weight, by_bias))) in grad.iter_mut().zip(terms) {
-            let normalized = (x - mean) * scale;
-            *by_weight += *grad * normalized;
-            *by_bias += *grad;
-            *grad = (*grad * weight - mean_g - normalized * mean_along) * scale;
-        }
+        Update { f: AddAlong { mean, scale }, target: by_weight, others: [grad, x] }.with_simd(simd);
+        simd::SumRows { rows: grad, sums: by_bias }.with_simd(simd);
+        let f = ByInput { mean, scale, mean_g, mean_along };
+        Update { f, target: grad, others: [weight, x] }.with_simd(simd);
     }
 }
 

@@ -27,6 +27,7 @@ mod softmax;
 mod tape;
 #[cfg(test)]
 mod testing;
+mod wide;
 mod windows;
 
 pub use activation::{Smooth, smooth};
@@ -39,6 +40,6 @@ pub use cross_entropy::softmax_cross_entropy;
 pub use embedding::embedding;
 pub use layer_norm::layer_norm;
 pub use max_pool2d::{MaxPool2d, max_pool2d, max_pool2d_with};
-pub use softmax::{log_softmax, softmax};
 pub use norm::norm;
 pub use optimizer_step::{Rule, optimizer_step};
+pub use softmax::{log_softmax, softmax};

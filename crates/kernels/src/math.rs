@@ -3,100 +3,91 @@
 
 use pulp::Simd;
 
-/// `a · b + c`, rounded once where the processor can.
-#[inline(always)]
-fn fma<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
-    simd.mul_add_e_f32s(a, b, c)
-}
+use crate::wide::Wide;
 
 /// `c₀ + c₁x + …` by Horner's rule.
 #[inline(always)]
-fn polynomial<S: Simd, const N: usize>(simd: S, x: S::f32s, coefficients: [f32; N]) -> S::f32s {
-    let mut sum = simd.splat_f32s(coefficients[N - 1]);
-    for &coefficient in coefficients[..N - 1].iter().rev() {
-        sum = fma(simd, sum, x, simd.splat_f32s(coefficient));
+fn polynomial<S: Simd, const U: usize, const N: usize>(x: Wide<S, U>, coefficients: [f32; N]) -> Wide<S, U> {
+    let mut sum = x.splat(coefficients[N - 1]);
+    for i in (0..N - 1).rev() {
+        sum = sum.mul_add(x, x.splat(coefficients[i]));
     }
     sum
-}
-
-/// `value`, but `x` itself where `x` is NaN.
-#[inline(always)]
-fn keep_nan<S: Simd>(simd: S, x: S::f32s, value: S::f32s) -> S::f32s {
-    simd.select_f32s(simd.equal_f32s(x, x), value, x)
 }
 
 /// 1.5 · 2²³: adding it leaves the nearest integer in the low bits of a float of moderate size.
 const TO_INTEGER: f32 = 12_582_912.0;
 
-/// `2^k` from `k + TO_INTEGER`, for `k` in −126 … 127.
+/// `eʳ` and `k + TO_INTEGER` with `x = k ln 2 + r`, |r| ≤ ln 2 / 2: a polynomial (Cephes, `expf.c`).
 #[inline(always)]
-fn power_of_two<S: Simd>(simd: S, k: S::f32s) -> S::f32s {
-    let shifted = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(k), simd.splat_u32s(23));
-    simd.transmute_f32s_u32s(simd.add_u32s(shifted, simd.splat_u32s(127 << 23)))
+fn reduced_exp<S: Simd, const U: usize>(x: Wide<S, U>) -> (Wide<S, U>, Wide<S, U>) {
+    let shifted = x.mul_add(x.splat(std::f32::consts::LOG2_E), x.splat(TO_INTEGER));
+    let k = shifted - x.splat(TO_INTEGER);
+    let r = k.mul_add(x.splat(-0.693_359_4), x);
+    let r = k.mul_add(x.splat(2.121_944_4e-4), r);
+    let tail = [0.5, 1.666_666_5e-1, 4.166_579_6e-2, 8.333_452e-3, 1.398_2e-3, 1.987_569_1e-4];
+    let tail = polynomial(r, tail);
+    ((r * r).mul_add(tail, r) + x.splat(1.0), shifted)
 }
 
-/// `eˣ`, subnormal results and infinity included.
-///
-/// `x = k ln 2 + r` with |r| ≤ ln 2 / 2, a polynomial for `eʳ` (Cephes, `expf.c`), and two factors for `2ᵏ`.
+/// `eˣ`, subnormal results and infinity included: two factors for `2ᵏ`.
 #[inline(always)]
-pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let splat = |value| simd.splat_f32s(value);
-    let clamped = simd.min_f32s(simd.max_f32s(x, splat(-104.0)), splat(89.0));
-    let magic = splat(TO_INTEGER);
-    let k = simd.sub_f32s(fma(simd, clamped, splat(std::f32::consts::LOG2_E), magic), magic);
-    let r = fma(simd, k, splat(-0.693_359_4), clamped);
-    let r = fma(simd, k, splat(2.121_944_4e-4), r);
-    let tail = [0.5, 1.666_666_5e-1, 4.166_579_6e-2, 8.333_452e-3, 1.398_2e-3, 1.987_569_1e-4];
-    let tail = polynomial(simd, r, tail);
-    let result = simd.add_f32s(fma(simd, simd.mul_f32s(r, r), tail, r), splat(1.0));
-    let half = fma(simd, k, splat(0.5), magic);
-    let rest = simd.add_f32s(simd.sub_f32s(k, simd.sub_f32s(half, magic)), magic);
-    let result = simd.mul_f32s(simd.mul_f32s(result, power_of_two(simd, half)), power_of_two(simd, rest));
-    keep_nan(simd, x, result)
+pub(crate) fn exp<S: Simd, const U: usize>(x: Wide<S, U>) -> Wide<S, U> {
+    let clamped = x.max(x.splat(-104.0)).min(x.splat(89.0));
+    let (result, shifted) = reduced_exp(clamped);
+    let magic = x.splat(TO_INTEGER);
+    let k = shifted - magic;
+    let half = k.mul_add(x.splat(0.5), magic);
+    let rest = k - (half - magic) + magic;
+    x.is_number().select(result * half.power_of_two() * rest.power_of_two(), x)
+}
+
+/// `eˣ` for `x ≤ 0`; zero where it would be subnormal.
+#[inline(always)]
+pub(crate) fn exp_of_negative<S: Simd, const U: usize>(x: Wide<S, U>) -> Wide<S, U> {
+    let (result, shifted) = reduced_exp(x);
+    // NaN is not less, and stays.
+    x.less_than(x.splat(-87.33)).select(x.splat(0.0), result * shifted.power_of_two())
 }
 
 /// `1 / (1 + e⁻ˣ)`.
 #[inline(always)]
-pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let one = simd.splat_f32s(1.0);
-    simd.div_f32s(one, simd.add_f32s(one, exp(simd, simd.neg_f32s(x))))
+pub(crate) fn sigmoid<S: Simd, const U: usize>(x: Wide<S, U>) -> Wide<S, U> {
+    x.splat(1.0) / (x.splat(1.0) + exp(-x))
 }
 
 /// Hyperbolic tangent: an odd polynomial near zero (Cephes, `tanhf.c`), `1 − 2 / (e²ˣ + 1)` elsewhere.
 #[inline(always)]
-pub(crate) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let splat = |value| simd.splat_f32s(value);
-    let size = simd.abs_f32s(x);
-    let square = simd.mul_f32s(x, x);
+pub(crate) fn tanh<S: Simd, const U: usize>(x: Wide<S, U>) -> Wide<S, U> {
+    let (size, square) = (x.abs(), x * x);
     let small = [-0.333_332_83, 1.333_144_2e-1, -5.373_971_6e-2, 0.020_639_09, -5.704_988_7e-3];
-    let small = polynomial(simd, square, small);
-    let small = fma(simd, simd.mul_f32s(small, square), x, x);
-    let large = simd.add_f32s(exp(simd, simd.add_f32s(size, size)), splat(1.0));
-    let large = simd.sub_f32s(splat(1.0), simd.div_f32s(splat(2.0), large));
-    let large = simd.select_f32s(simd.less_than_f32s(x, splat(0.0)), simd.neg_f32s(large), large);
-    let result = simd.select_f32s(simd.less_than_f32s(size, splat(0.625)), small, large);
-    keep_nan(simd, x, result)
+    let small = (polynomial(square, small) * square).mul_add(x, x);
+    let large = exp(size + size) + x.splat(1.0);
+    let large = x.splat(1.0) - x.splat(2.0) / large;
+    let large = x.less_than(x.splat(0.0)).select(-large, large);
+    let result = size.less_than(x.splat(0.625)).select(small, large);
+    x.is_number().select(result, x)
 }
 
 /// The normal distribution at `x`: its cumulative probability `Φ(x)` and its density `φ(x)`.
 ///
 /// `Φ(−a) = e^(−a²/2) g(a)`, `g` a polynomial in `t = 1 / (1 + 0.3a)` fitted for least relative error (3.5e-9) over
-/// `0 ≤ a ≤ 14.5`, so that the lower tail keeps its digits, as `(1 + erf)/2` does not.
+/// `0 ≤ a ≤ 14.5`, so that the lower tail keeps its digits, as `(1 + erf)/2` does not. Zero beyond 13.2, where the
+/// density is subnormal.
 #[inline(always)]
-pub(crate) fn normal<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
-    let splat = |value| simd.splat_f32s(value);
-    let size = simd.min_f32s(simd.abs_f32s(x), splat(15.0));
-    let square = simd.mul_f32s(size, size);
+pub(crate) fn normal<S: Simd, const U: usize>(x: Wide<S, U>) -> (Wide<S, U>, Wide<S, U>) {
+    let size = x.abs().min(x.splat(15.0));
+    let square = size * size;
     // What rounding the square lost; beyond e⁻¹⁰ it would cost digits.
-    let lost = fma(simd, size, size, simd.neg_f32s(square));
-    let bell = exp(simd, simd.mul_f32s(square, splat(-0.5)));
-    let bell = fma(simd, simd.mul_f32s(lost, splat(-0.5)), bell, bell);
-    let t = simd.div_f32s(splat(1.0), fma(simd, size, splat(0.3), splat(1.0)));
-    let tail = simd.mul_f32s(simd.mul_f32s(polynomial(simd, t, TAIL), t), bell);
-    let upper = simd.sub_f32s(splat(1.0), tail);
-    let below = simd.select_f32s(simd.less_than_f32s(x, splat(0.0)), tail, upper);
-    let density = simd.mul_f32s(bell, splat(0.398_942_3));
-    (keep_nan(simd, x, below), keep_nan(simd, x, density))
+    let lost = size.mul_add(size, -square);
+    let bell = exp_of_negative(square * x.splat(-0.5));
+    let bell = (lost * x.splat(-0.5)).mul_add(bell, bell);
+    let t = x.splat(1.0) / size.mul_add(x.splat(0.3), x.splat(1.0));
+    let tail = polynomial(t, TAIL) * t * bell;
+    let below = x.less_than(x.splat(0.0)).select(tail, x.splat(1.0) - tail);
+    let density = bell * x.splat(0.398_942_3);
+    let number = x.is_number();
+    (number.select(below, x), number.select(density, x))
 }
 
 /// Coefficients of `g(a) / t` in [`normal`].
@@ -117,7 +108,7 @@ const TAIL: [f32; 10] = [
 mod tests {
     use pulp::{Scalar, Simd, WithSimd};
 
-    use crate::simd::dispatch;
+    use crate::{simd::dispatch, wide::Wide};
 
     /// One of the functions above, by name, over a slice.
     struct Run<'a>(&'a str, &'a [f32]);
@@ -130,14 +121,16 @@ mod tests {
             let mut output = self.1.to_vec();
             for (x, y) in self.1.chunks(S::F32_LANES).zip(output.chunks_mut(S::F32_LANES)) {
                 let x = simd.partial_load_f32s(x);
+                let x = Wide::new(simd, [x]);
                 let value = match self.0 {
-                    "exp" => super::exp(simd, x),
-                    "sigmoid" => super::sigmoid(simd, x),
-                    "tanh" => super::tanh(simd, x),
-                    "cumulative" => super::normal(simd, x).0,
-                    _ => super::normal(simd, x).1,
+                    "exp" => super::exp(x),
+                    "exp of negative" => super::exp_of_negative(x),
+                    "sigmoid" => super::sigmoid(x),
+                    "tanh" => super::tanh(x),
+                    "cumulative" => super::normal(x).0,
+                    _ => super::normal(x).1,
                 };
-                simd.partial_store_f32s(y, value);
+                simd.partial_store_f32s(y, value.vectors[0]);
             }
             output
         }
@@ -162,7 +155,7 @@ mod tests {
 
     fn exact(name: &str, x: f64) -> f64 {
         match name {
-            "exp" => x.exp(),
+            "exp" | "exp of negative" => x.exp(),
             "sigmoid" => 1.0 / (1.0 + (-x).exp()),
             "tanh" => x.tanh(),
             "cumulative" => erfc(-x / 2f64.sqrt()) / 2.0,
@@ -187,6 +180,7 @@ mod tests {
     fn errors_in_units_in_the_last_place() {
         for (name, low, high, limit) in [
             ("exp", -87.0, 88.7, 1.5),
+            ("exp of negative", -87.3, 0.0, 1.5),
             ("sigmoid", -87.0, 20.0, 3.0),
             ("tanh", -10.0, 10.0, 2.5),
             ("cumulative", -12.0, 8.0, 6.0),
@@ -204,6 +198,9 @@ mod tests {
         assert!(exp[0].is_nan());
         assert_eq!(exp[1..6], [f32::INFINITY, 0.0, 1.0, f32::INFINITY, 0.0]);
         assert_eq!(exp[6], 1e-45, "the smallest subnormal");
+        let negative = dispatch(Run("exp of negative", &[f32::NAN, f32::NEG_INFINITY, 0.0, -1e9, -88.0]));
+        assert!(negative[0].is_nan());
+        assert_eq!(negative[1..], [0.0, 1.0, 0.0, 0.0]);
         let cumulative = dispatch(Run("cumulative", &xs));
         assert!(cumulative[0].is_nan());
         assert_eq!(cumulative[1..4], [1.0, 0.0, 0.5]);

@@ -206,10 +206,15 @@ impl WithSimd for Forward<'_> {
                 simd::Update { f: Larger, target: &mut columns, others: [line] }.with_simd(simd);
             }
             for_size!(size, |size| {
-                for (best, window) in output.iter_mut().zip(columns.chunks_exact(size)) {
-                    let larger =
-                        |best: f32, &value: &f32| if value > best || value.is_nan() { value } else { best };
-                    *best = window[1..].iter().fold(window[0], larger);
+                // Plain loops without branches, which the compiler makes vectors of.
+                let columns = &columns[..output.len() * size];
+                for i in 0..output.len() {
+                    let mut best = columns[i * size];
+                    for x in 1..size {
+                        let value = columns[i * size + x];
+                        best = if (value > best) | value.is_nan() { value } else { best };
+                    }
+                    output[i] = best;
                 }
             });
         }

@@ -2,6 +2,11 @@
 //!
 //! `pulp` picks AVX-512, AVX2, NEON or plain code at run time; an operation is written once, over its vector type.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "an iterator's closure that is not inlined keeps vectors in memory, not in registers"
+)]
+
 use std::sync::LazyLock;
 
 use pulp::{Arch, Simd, WithSimd};
@@ -11,6 +16,9 @@ static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
 
 /// Elements below which another thread costs more than it brings: about 10 µs of an elementwise loop.
 pub(crate) const GRAIN: usize = 1 << 14;
+
+/// Values in the widest vector.
+pub(crate) const WIDEST: usize = 16;
 
 /// Runs `op` compiled for the widest instructions at hand.
 pub(crate) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
@@ -65,16 +73,26 @@ impl<F: Lanes<N>, const N: usize> WithSimd for Update<'_, F, N> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { f, target, others } = self;
+        // Plain loops: closures that are not inlined would be compiled for the plainest processor.
         let (vectors, rest) = S::as_mut_simd_f32s(target);
-        let split = others.map(|other| S::as_simd_f32s(other));
-        // Of one length for the compiler to see, which then checks no index.
-        let whole = split.map(|(others, _)| &others[..vectors.len()]);
-        for (i, value) in vectors.iter_mut().enumerate() {
-            *value = f.apply(simd, *value, whole.map(|others| others[i]));
+        let zero = simd.splat_f32s(0.0);
+        let whole = vectors.len();
+        let mut sources: [&[S::f32s]; N] = [&[]; N];
+        let mut last = [zero; N];
+        for n in 0..N {
+            let (vectors, rest) = S::as_simd_f32s(others[n]);
+            sources[n] = &vectors[..whole];
+            last[n] = simd.partial_load_f32s(rest);
+        }
+        for i in 0..whole {
+            let mut values = [zero; N];
+            for n in 0..N {
+                values[n] = sources[n][i];
+            }
+            vectors[i] = f.apply(simd, vectors[i], values);
         }
         if !rest.is_empty() {
-            let others = split.map(|(_, rest)| simd.partial_load_f32s(rest));
-            let value = f.apply(simd, simd.partial_load_f32s(rest), others);
+            let value = f.apply(simd, simd.partial_load_f32s(rest), last);
             simd.partial_store_f32s(rest, value);
         }
     }
@@ -114,10 +132,16 @@ impl<F: JointLanes<N>, const N: usize> WithSimd for UpdateJointly<'_, F, N> {
         let Self { f, targets, other } = self;
         let (others, rest) = S::as_simd_f32s(other);
         let mut split = targets.map(|target| S::as_mut_simd_f32s(target));
-        for (i, &other) in others.iter().enumerate() {
-            let values = f.apply(simd, split.each_ref().map(|(vectors, _)| vectors[i]), other);
-            for ((vectors, _), value) in split.iter_mut().zip(values) {
-                vectors[i] = value;
+        // Plain loops, as in [`Update`].
+        let zero = simd.splat_f32s(0.0);
+        for i in 0..others.len() {
+            let mut values = [zero; N];
+            for n in 0..N {
+                values[n] = split[n].0[i];
+            }
+            let values = f.apply(simd, values, others[i]);
+            for n in 0..N {
+                split[n].0[i] = values[n];
             }
         }
         if !rest.is_empty() {
@@ -130,19 +154,124 @@ impl<F: JointLanes<N>, const N: usize> WithSimd for UpdateJointly<'_, F, N> {
     }
 }
 
+/// Parts of `target`, handed to `f` with the index of their first value; in parallel where there is enough to do.
+pub(crate) fn each_part(target: &mut [f32], f: impl Fn(usize, &mut [f32]) + Sync) {
+    const PART: usize = GRAIN / 4;
+    if target.len() < 2 * GRAIN {
+        target.chunks_mut(PART).enumerate().for_each(|(part, values)| f(part * PART, values));
+    } else {
+        target.par_chunks_mut(PART).enumerate().for_each(|(part, values)| f(part * PART, values));
+    }
+}
+
 /// Rows of `columns` values each, handed to `f` with their index; in parallel where there is enough to do.
 pub(crate) fn each_row(target: &mut [f32], columns: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
+    each_row_of([target], columns, |row, [values]| f(row, values));
+}
+
+/// The same rows of several targets.
+pub(crate) fn each_row_of<const N: usize>(
+    targets: [&mut [f32]; N],
+    columns: usize,
+    f: impl Fn(usize, [&mut [f32]; N]) + Sync,
+) {
+    let length = targets[0].len();
+    assert!(targets.iter().all(|target| target.len() == length), "targets of one length");
     if columns == 0 {
         return;
     }
-    if target.len() < 2 * GRAIN {
-        target.chunks_exact_mut(columns).enumerate().for_each(|(row, values)| f(row, values));
+    let run = |first: usize, targets: [&mut [f32]; N]| {
+        let mut rows = targets.map(|target| target.chunks_exact_mut(columns));
+        for row in first..first + rows[0].len() {
+            f(row, rows.each_mut().map(|rows| rows.next().expect("one row each")));
+        }
+    };
+    if length < 2 * GRAIN {
+        run(0, targets);
     } else {
         let rows = GRAIN.div_ceil(columns);
-        target.par_chunks_mut(rows * columns).enumerate().for_each(|(block, target)| {
-            let values = target.chunks_exact_mut(columns).enumerate();
-            values.for_each(|(row, values)| f(block * rows + row, values));
-        });
+        let mut blocks = targets.map(|target| target.chunks_mut(rows * columns));
+        let blocks: Vec<_> = (0..length.div_ceil(rows * columns))
+            .map(|_| blocks.each_mut().map(|blocks| blocks.next().expect("one block each")))
+            .collect();
+        blocks.into_par_iter().enumerate().for_each(|(block, targets)| run(block * rows, targets));
+    }
+}
+
+/// Blocks of rows of `columns` values, handed to `f` with the index of their first row and `sums` sums to add to; the
+/// sums of all blocks together. Blocks are of a fixed size, so that the sums do not depend on the number of threads.
+pub(crate) fn rows_and_sums(
+    target: &mut [f32],
+    columns: usize,
+    sums: usize,
+    f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+) -> Vec<f32> {
+    let mut total = vec![0.0; sums];
+    if columns == 0 || target.is_empty() {
+        return total;
+    }
+    let rows = GRAIN.div_ceil(columns);
+    let run = |(block, target): (usize, &mut [f32])| {
+        let mut sums = vec![0.0; sums];
+        f(block * rows, target, &mut sums);
+        sums
+    };
+    if target.len() <= rows * columns {
+        return run((0, target));
+    }
+    let parts: Vec<_> = target.par_chunks_mut(rows * columns).enumerate().map(run).collect();
+    for part in parts {
+        total.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+    }
+    total
+}
+
+/// The sum of the rows of `columns` values.
+pub(crate) fn sum_rows(values: &[f32], columns: usize) -> Vec<f32> {
+    let mut total = vec![0.0; columns];
+    if columns == 0 || values.is_empty() {
+        return total;
+    }
+    let block = GRAIN.div_ceil(columns) * columns;
+    let run = |rows: &[f32]| {
+        let mut sums = vec![0.0; columns];
+        dispatch(SumRows { rows, sums: &mut sums });
+        sums
+    };
+    if values.len() <= block {
+        return run(values);
+    }
+    let parts: Vec<_> = values.par_chunks(block).map(run).collect();
+    for part in parts {
+        total.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+    }
+    total
+}
+
+/// Adds each row to `sums`.
+pub(crate) struct SumRows<'a> {
+    pub(crate) rows: &'a [f32],
+    pub(crate) sums: &'a mut [f32],
+}
+
+impl WithSimd for SumRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for row in self.rows.chunks_exact(self.sums.len()) {
+            Update { f: Sum, target: self.sums, others: [row] }.with_simd(simd);
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Sum;
+
+impl Lanes<1> for Sum {
+    #[inline(always)]
+    fn apply<S: Simd>(self, simd: S, sum: S::f32s, [value]: [S::f32s; 1]) -> S::f32s {
+        simd.add_f32s(sum, value)
     }
 }
 
@@ -156,33 +285,46 @@ pub(crate) fn sum<S: Simd, const N: usize>(
     rows: [&[f32]; N],
     f: impl Fn([S::f32s; N]) -> S::f32s,
 ) -> f32 {
-    let split = rows.map(|row| S::as_simd_f32s(row));
-    let count = split[0].0.len();
-    let split_vectors = split.map(|(vectors, _)| &vectors[..count]);
     let zero = simd.splat_f32s(0.0);
+    let mut split: [&[S::f32s]; N] = [&[]; N];
+    let mut last = [zero; N];
+    let count = rows[0].len() / S::F32_LANES;
+    for n in 0..N {
+        let (vectors, rest) = S::as_simd_f32s(rows[n]);
+        split[n] = &vectors[..count];
+        last[n] = simd.partial_load_f32s(rest);
+    }
     let (mut total, mut i) = (zero, 0);
     while i < count {
         let mut parts = [zero; 4];
         let end = count.min(i + 128);
-        while i + 4 <= end {
-            for (k, part) in parts.iter_mut().enumerate() {
-                *part = simd.add_f32s(*part, f(split_vectors.map(|vectors| vectors[i + k])));
+        let mut add = |part: usize, i: usize| {
+            let mut values = [zero; N];
+            for n in 0..N {
+                values[n] = split[n][i];
             }
+            parts[part] = simd.add_f32s(parts[part], f(values));
+        };
+        while i + 4 <= end {
+            add(0, i);
+            add(1, i + 1);
+            add(2, i + 2);
+            add(3, i + 3);
             i += 4;
         }
         while i < end {
-            parts[0] = simd.add_f32s(parts[0], f(split_vectors.map(|vectors| vectors[i])));
+            add(0, i);
             i += 1;
         }
-        let [a, b, c, d] = parts;
-        total = simd.add_f32s(total, simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)));
+        for part in parts {
+            total = simd.add_f32s(total, part);
+        }
     }
-    let rest = split[0].1.len();
+    let rest = rows[0].len() % S::F32_LANES;
     if rest > 0 {
-        let values = f(split.map(|(_, rest)| simd.partial_load_f32s(rest)));
         // Lanes beyond the row hold f(0), which is not always zero.
-        let mut lanes = [0.0; 16];
-        simd.partial_store_f32s(&mut lanes[..S::F32_LANES], values);
+        let mut lanes = [0.0; WIDEST];
+        simd.partial_store_f32s(&mut lanes[..rest], f(last));
         total = simd.add_f32s(total, simd.partial_load_f32s(&lanes[..rest]));
     }
     simd.reduce_sum_f32s(total)

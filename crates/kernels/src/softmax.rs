@@ -10,7 +10,12 @@ use burn::backend::{
 use burn::tensor::Tensor;
 use pulp::{Simd, WithSimd};
 
-use crate::{flex, math, simd, simd::Lanes, tape};
+use crate::{
+    flex, math,
+    simd::{self, Lanes},
+    tape,
+    wide::{self, Function, Wide},
+};
 
 /// `exp(x) / Σ exp(x)` over the last dimension, for inputs of any size: the largest is subtracted first.
 ///
@@ -108,7 +113,8 @@ impl WithSimd for Forward<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { x, output, log } = self;
         let max = largest(simd, x);
-        simd::Update { f: Power(max), target: &mut *output, others: [x] }.with_simd(simd);
+        output.copy_from_slice(x);
+        wide::map(simd, Power(max), output);
         let sum = simd::sum(simd, [output], |[y]| y);
         if log {
             simd::Update { f: Minus(max, sum.ln()), target: output, others: [x] }.with_simd(simd);
@@ -120,7 +126,7 @@ impl WithSimd for Forward<'_> {
 
 /// The largest value; any value where there is a NaN, which the sum of powers will show.
 #[inline(always)]
-fn largest<S: Simd>(simd: S, x: &[f32]) -> f32 {
+pub(crate) fn largest<S: Simd>(simd: S, x: &[f32]) -> f32 {
     let (vectors, rest) = S::as_simd_f32s(x);
     let mut best = [simd.splat_f32s(f32::NEG_INFINITY); 4];
     let (groups, single) = vectors.as_chunks::<4>();
@@ -139,12 +145,12 @@ fn largest<S: Simd>(simd: S, x: &[f32]) -> f32 {
 
 /// `e^(x − max)`.
 #[derive(Clone, Copy)]
-struct Power(f32);
+pub(crate) struct Power(pub(crate) f32);
 
-impl Lanes<1> for Power {
+impl Function for Power {
     #[inline(always)]
-    fn apply<S: Simd>(self, simd: S, _: S::f32s, [x]: [S::f32s; 1]) -> S::f32s {
-        math::exp(simd, simd.sub_f32s(x, simd.splat_f32s(self.0)))
+    fn apply<S: Simd, const U: usize>(self, x: Wide<S, U>) -> Wide<S, U> {
+        math::exp_of_negative(x - x.splat(self.0))
     }
 }
 
@@ -160,7 +166,7 @@ impl Lanes<1> for Minus {
 }
 
 #[derive(Clone, Copy)]
-struct Times(f32);
+pub(crate) struct Times(pub(crate) f32);
 
 impl Lanes<0> for Times {
     #[inline(always)]
@@ -170,11 +176,11 @@ impl Lanes<0> for Times {
 }
 
 /// One row.
-struct Backward<'a> {
-    y: &'a [f32],
+pub(crate) struct Backward<'a> {
+    pub(crate) y: &'a [f32],
     /// The output's gradient in, the input's out.
-    grad: &'a mut [f32],
-    log: bool,
+    pub(crate) grad: &'a mut [f32],
+    pub(crate) log: bool,
 }
 
 impl WithSimd for Backward<'_> {
@@ -211,6 +217,6 @@ struct LogSlope(f32);
 impl Lanes<1> for LogSlope {
     #[inline(always)]
     fn apply<S: Simd>(self, simd: S, grad: S::f32s, [y]: [S::f32s; 1]) -> S::f32s {
-        simd.negate_mul_add_e_f32s(math::exp(simd, y), simd.splat_f32s(self.0), grad)
+        simd.negate_mul_add_e_f32s(math::exp(Wide::new(simd, [y])).vectors[0], simd.splat_f32s(self.0), grad)
     }
 }

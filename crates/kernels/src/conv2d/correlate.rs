@@ -1,5 +1,11 @@
 //! Sums over taps at constant offsets, a tile of output channels times pixels at a time.
 
+#![expect(
+    clippy::needless_range_loop,
+    clippy::manual_memcpy,
+    reason = "an iterator's closure that is not inlined keeps vectors in memory, not in registers"
+)]
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -60,13 +66,13 @@ impl Correlation {
         [groups, group_outputs]: [usize; 2],
         weight: impl Fn(usize, usize) -> f32,
     ) -> Self {
-        let widest = if simd::registers() >= 32 { CHANNELS } else { CHANNELS / 2 };
+        let sizes = if simd::registers() >= 32 { [8, 4, 2, 1] } else { [6, 4, 2, 1] };
         let (mut blocks, mut weights) =
             (Vec::new(), Vec::with_capacity(groups * group_outputs * offsets.len()));
         for group in 0..groups {
             let (mut first, end) = (group * group_outputs, (group + 1) * group_outputs);
             while first < end {
-                let count = 1 << widest.min(end - first).ilog2();
+                let count = sizes.into_iter().find(|&size| size <= end - first).expect("the last is one");
                 blocks.push(Block { group, first, count, weights: weights.len() });
                 for tap in 0..offsets.len() {
                     weights.extend((first..first + count).map(|channel| weight(channel, tap)));
@@ -159,11 +165,14 @@ impl Run<'_> {
     /// One block at every position, channel after channel.
     #[inline(always)]
     fn block<S: Simd>(&self, simd: S, block: Block, positions: usize, planes: &mut [f32]) {
+        // As many sums as there are registers beside the pixels and a weight.
         match block.count {
             8 => self.tiles::<S, 8, 3>(simd, block, positions, planes),
-            4 => self.tiles::<S, 4, 3>(simd, block, positions, planes),
-            2 => self.tiles::<S, 2, 6>(simd, block, positions, planes),
-            _ => self.tiles::<S, 1, 8>(simd, block, positions, planes),
+            6 => self.tiles::<S, 6, 2>(simd, block, positions, planes),
+            4 if S::REGISTER_COUNT >= 32 => self.tiles::<S, 4, 5>(simd, block, positions, planes),
+            4 => self.tiles::<S, 4, 2>(simd, block, positions, planes),
+            2 => self.tiles::<S, 2, 4>(simd, block, positions, planes),
+            _ => self.tiles::<S, 1, 6>(simd, block, positions, planes),
         }
     }
 
@@ -208,17 +217,18 @@ impl Run<'_> {
         planes: &mut [f32],
     ) {
         let zero = simd.splat_f32s(0.0);
-        for (plane, sums) in planes.chunks_exact_mut(positions).zip(sums) {
-            for (v, sum) in sums.into_iter().enumerate() {
+        for m in 0..M {
+            let plane = &mut planes[m * positions..(m + 1) * positions];
+            for v in 0..V {
                 let from = start + v * S::F32_LANES;
                 if from >= positions {
                     break;
                 }
+                let sum = sums[m][v];
                 // Written so that NaN passes through.
                 let sum =
                     if self.relu { simd.select_f32s(simd.less_than_f32s(sum, zero), zero, sum) } else { sum };
-                let plane = &mut plane[from..];
-                write(simd, plane, sum);
+                write(simd, &mut plane[from..], sum);
             }
         }
     }
@@ -282,10 +292,18 @@ fn tile<S: Simd, const M: usize, const V: usize>(
     bias: [f32; M],
     start: usize,
 ) -> [[S::f32s; V]; M] {
-    let mut sums = bias.map(|bias| [simd.splat_f32s(bias); V]);
-    for (offset, weights) in offsets.iter().zip(weights) {
-        let (pixels, _) = S::as_simd_f32s(&source[offset + start..][..V * S::F32_LANES]);
-        let pixels: [S::f32s; V] = std::array::from_fn(|v| pixels[v]);
+    // Plain loops: a closure that is not inlined would keep the sums in memory, not in registers.
+    let mut sums = [[simd.splat_f32s(0.0); V]; M];
+    for m in 0..M {
+        sums[m] = [simd.splat_f32s(bias[m]); V];
+    }
+    for tap in 0..offsets.len().min(weights.len()) {
+        let (from, weights) = (offsets[tap] + start, &weights[tap]);
+        let (vectors, _) = S::as_simd_f32s(&source[from..from + V * S::F32_LANES]);
+        let mut pixels = [simd.splat_f32s(0.0); V];
+        for v in 0..V {
+            pixels[v] = vectors[v];
+        }
         for m in 0..M {
             let weight = simd.splat_f32s(weights[m]);
             for v in 0..V {

@@ -35,9 +35,6 @@ pub(super) struct Layout {
     plain: bool,
 }
 
-/// The widest vector.
-const LANES: usize = 16;
-
 impl Layout {
     /// For planes of `size` read every `step` pixels, by `outputs` at the given shifts.
     pub(super) fn new(
@@ -57,7 +54,8 @@ impl Layout {
         let width = (cells[1] + lead.max(end[1].saturating_sub(cells[1]))).max(outputs[1]);
         let plane = lead + (top + cells[0].max(end[0])) * width;
         let positions = outputs[0].saturating_sub(1) * width + outputs[1];
-        let plain = step == [1, 1] && width == size[1] && plane == size[0] * size[1] && positions >= LANES;
+        let plain =
+            step == [1, 1] && width == size[1] && plane == size[0] * size[1] && positions >= simd::WIDEST;
         Self { size, step, top, lead, plane, width, plain }
     }
 

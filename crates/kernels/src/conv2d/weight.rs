@@ -1,5 +1,11 @@
 //! The gradient by the weights: for every channel and tap, the sum over pixels of output gradient times input.
 
+#![expect(
+    clippy::needless_range_loop,
+    clippy::manual_memcpy,
+    reason = "an iterator's closure that is not inlined keeps vectors in memory, not in registers"
+)]
+
 use pulp::{Simd, WithSimd};
 
 use super::{
@@ -15,10 +21,10 @@ const FEW_TAPS: usize = 16;
 const FEW_CHANNELS: usize = 8;
 
 /// The multiple that a group's channels are padded to.
-const LANES: usize = 16;
+const LANES: usize = simd::WIDEST;
 
-/// Values of transposed gradient worked on at a time: half of the first cache.
-const TRANSPOSED: usize = 4096;
+/// Values of transposed gradient worked on at a time: what the first cache holds.
+const TRANSPOSED: usize = 8192;
 
 pub(super) struct WeightGradient {
     sizes: Sizes,
@@ -241,15 +247,24 @@ fn dot<S: Simd, const M: usize, const T: usize>(
     sums: &mut [f32],
 ) -> usize {
     let positions = gradients[0].len();
-    let gradients = gradients.map(S::as_simd_f32s);
-    let inputs: [_; T] = std::array::from_fn(|t| S::as_simd_f32s(&source[offsets[t]..][..positions]));
-    let mut products = gradients.map(|(_, rest)| {
-        let rest = simd.partial_load_f32s(rest);
-        inputs.map(|(_, input)| simd.mul_f32s(rest, simd.partial_load_f32s(input)))
-    });
+    // Plain loops: a closure that is not inlined would keep the sums in memory, not in registers.
     let vectors = positions / S::F32_LANES;
-    let (gradients, inputs) =
-        (gradients.map(|(all, _)| &all[..vectors]), inputs.map(|(all, _)| &all[..vectors]));
+    let whole = vectors * S::F32_LANES;
+    let mut inputs: [&[S::f32s]; T] = [&[]; T];
+    let mut products = [[simd.splat_f32s(0.0); T]; M];
+    for t in 0..T {
+        let input = &source[offsets[t]..offsets[t] + positions];
+        inputs[t] = S::as_simd_f32s(&input[..whole]).0;
+        let rest = simd.partial_load_f32s(&input[whole..]);
+        for m in 0..M {
+            products[m][t] = simd.mul_f32s(simd.partial_load_f32s(&gradients[m][whole..]), rest);
+        }
+    }
+    let mut gradient: [&[S::f32s]; M] = [&[]; M];
+    for m in 0..M {
+        gradient[m] = S::as_simd_f32s(&gradients[m][..whole]).0;
+    }
+    let gradients = gradient;
     for i in 0..vectors {
         for t in 0..T {
             for m in 0..M {
@@ -279,7 +294,9 @@ impl Pass<'_> {
     #[inline(always)]
     fn taps<S: Simd, const T: usize>(&self, simd: S, offsets: &[usize], sums: &mut [f32]) -> usize {
         let vectors = self.pitch / S::F32_LANES;
-        let offsets: [usize; T] = std::array::from_fn(|t| offsets[t]);
+        let mut places = [0; T];
+        places.copy_from_slice(&offsets[..T]);
+        let offsets = places;
         let mut first = 0;
         while first < vectors {
             first += match vectors - first {
@@ -300,17 +317,30 @@ impl Pass<'_> {
         first: usize,
         sums: &mut [f32],
     ) -> usize {
-        let channels = first * S::F32_LANES..(first + V) * S::F32_LANES;
-        let mut products: [[S::f32s; V]; T] = std::array::from_fn(|t| {
-            let (sums, _) = S::as_simd_f32s(&sums[t * self.pitch..][channels.clone()]);
-            std::array::from_fn(|v| sums[v])
-        });
-        for (y, row) in self.gradient.chunks_exact(self.columns * self.pitch).enumerate() {
-            let inputs: [&[f32]; T] =
-                std::array::from_fn(|t| &self.source[offsets[t] + y * self.width..][..self.columns]);
-            for (x, pixel) in (0..self.columns).zip(row.chunks_exact(self.pitch)) {
-                let (gradient, _) = S::as_simd_f32s(&pixel[channels.clone()]);
-                let gradient: [S::f32s; V] = std::array::from_fn(|v| gradient[v]);
+        // Plain loops: a closure that is not inlined would keep the sums in memory, not in registers.
+        let (from, to) = (first * S::F32_LANES, (first + V) * S::F32_LANES);
+        let mut products = [[simd.splat_f32s(0.0); V]; T];
+        for t in 0..T {
+            let (sums, _) = S::as_simd_f32s(&sums[t * self.pitch + from..t * self.pitch + to]);
+            for v in 0..V {
+                products[t][v] = sums[v];
+            }
+        }
+        let row = self.columns * self.pitch;
+        for y in 0..self.gradient.len() / row {
+            let gradient = &self.gradient[y * row..(y + 1) * row];
+            let mut inputs = [&self.source[..0]; T];
+            for t in 0..T {
+                let start = offsets[t] + y * self.width;
+                inputs[t] = &self.source[start..start + self.columns];
+            }
+            for x in 0..self.columns {
+                let pixel = x * self.pitch;
+                let (vectors, _) = S::as_simd_f32s(&gradient[pixel + from..pixel + to]);
+                let mut gradient = [simd.splat_f32s(0.0); V];
+                for v in 0..V {
+                    gradient[v] = vectors[v];
+                }
                 for t in 0..T {
                     let input = simd.splat_f32s(inputs[t][x]);
                     for v in 0..V {
@@ -319,9 +349,11 @@ impl Pass<'_> {
                 }
             }
         }
-        for (t, products) in products.into_iter().enumerate() {
-            let (sums, _) = S::as_mut_simd_f32s(&mut sums[t * self.pitch..][channels.clone()]);
-            sums[..V].copy_from_slice(&products);
+        for t in 0..T {
+            let (sums, _) = S::as_mut_simd_f32s(&mut sums[t * self.pitch + from..t * self.pitch + to]);
+            for v in 0..V {
+                sums[v] = products[t][v];
+            }
         }
         V
     }
