@@ -9,6 +9,7 @@
 
 mod activation;
 mod affine;
+mod attention;
 mod avg_pool2d;
 mod axpby;
 mod batch_norm;
@@ -32,6 +33,7 @@ mod windows;
 
 pub use activation::{Smooth, smooth};
 pub use affine::{Fused, affine};
+pub use attention::{Attention, attention, self_attention};
 pub use avg_pool2d::{AvgPool2d, avg_pool2d};
 pub use axpby::axpby;
 pub use batch_norm::{BatchNormalized, batch_norm, batch_norm_train};
