@@ -52,7 +52,8 @@ macro_rules! shipped {
 }
 
 /// The shipped recipes; the first is the one that `crucible train` runs.
-pub(crate) const SHIPPED: &[Shipped] = shipped!["mnist-mlp", "mnist-cnn", "mnist-lenet5", "adult-mlp",];
+pub(crate) const SHIPPED: &[Shipped] =
+    shipped!["mnist-mlp", "mnist-cnn", "mnist-lenet5", "mnist-transformer", "adult-mlp",];
 
 /// A recipe's text and where it came from.
 pub(crate) struct Source {

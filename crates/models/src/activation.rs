@@ -1,7 +1,7 @@
 //! Activation functions.
 
 use burn::tensor::{Tensor, activation};
-use crucible_kernels::{Smooth, smooth};
+use crucible_kernels::{Fused, Smooth, smooth};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,19 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// What the kernels compute together with the layer before, if they can.
+    pub(crate) fn fused(self) -> Option<Fused> {
+        match self {
+            Self::Identity => Some(Fused::None),
+            Self::Relu => Some(Fused::Relu),
+            Self::LeakyRelu => None,
+            Self::Gelu => Some(Fused::Smooth(Smooth::Gelu)),
+            Self::Silu => Some(Fused::Smooth(Smooth::Silu)),
+            Self::Sigmoid => Some(Fused::Smooth(Smooth::Sigmoid)),
+            Self::Tanh => Some(Fused::Smooth(Smooth::Tanh)),
+        }
+    }
+
     /// Applies the function to every element.
     #[must_use]
     pub fn forward<const D: usize>(self, input: Tensor<D>) -> Tensor<D> {

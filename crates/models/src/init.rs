@@ -12,7 +12,16 @@ pub(crate) fn uniform_fan_in<const D: usize>(
     rng: &mut ChaCha8Rng,
     device: &Device,
 ) -> Param<Tensor<D>> {
-    let bound = 1.0 / (fan_in.max(1) as f32).sqrt();
+    uniform(shape, 1.0 / (fan_in.max(1) as f32).sqrt(), rng, device)
+}
+
+/// Uniform over `±bound`.
+pub(crate) fn uniform<const D: usize>(
+    shape: [usize; D],
+    bound: f32,
+    rng: &mut ChaCha8Rng,
+    device: &Device,
+) -> Param<Tensor<D>> {
     let count = shape.iter().product();
     let values: Vec<f32> = (0..count).map(|_| rng.random_range(-bound..=bound)).collect();
     Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), device))

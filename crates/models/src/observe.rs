@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::{
     Activation,
-    layers::{AvgPool2d, BatchNorm, Conv2d, Dropout, Linear, MaxPool2d},
+    layers::{AvgPool2d, BatchNorm, Conv2d, Dropout, LayerNorm, Linear, MaxPool2d, Positions, SelfAttention},
     tap::Tap,
 };
 
@@ -48,8 +48,34 @@ impl<F: FnMut(&Site<'_>, Tensor<2>)> Observe<F> {
 impl<F: FnMut(&Site<'_>, Tensor<2>)> Tap for Observe<F> {
     fn linear(&mut self, layer: &Linear, input: Tensor<2>, activation: Activation) -> Tensor<2> {
         let output = layer.forward(input, activation);
-        let parameters = layer.weight.shape().num_elements() + layer.bias.shape().num_elements();
-        self.show(layer.name(), "Linear", parameters, layer.multiply_adds(), &output);
+        self.show(layer.name(), "Linear", layer.parameters(), layer.multiply_adds(), &output);
+        output
+    }
+
+    fn linear_tokens(&mut self, layer: &Linear, input: Tensor<3>, activation: Activation) -> Tensor<3> {
+        let output = layer.forward_tokens(input, activation);
+        let multiply_adds = output.dims()[1] as u64 * layer.multiply_adds();
+        self.show(layer.name(), "Linear", layer.parameters(), multiply_adds, &output);
+        output
+    }
+
+    fn self_attention(&mut self, layer: &SelfAttention, packed: Tensor<3>) -> Tensor<3> {
+        let output = layer.attend(packed);
+        let multiply_adds = layer.multiply_adds(output.dims()[1]);
+        self.show(layer.name(), "MultiheadAttention", 0, multiply_adds, &output);
+        output
+    }
+
+    fn layer_norm(&mut self, layer: &LayerNorm, input: Tensor<3>) -> Tensor<3> {
+        let output = layer.forward(input);
+        let [features] = layer.weight.shape().dims();
+        self.show(layer.name(), "LayerNorm", 2 * features, 0, &output);
+        output
+    }
+
+    fn positions(&mut self, layer: &Positions, input: Tensor<3>) -> Tensor<3> {
+        let output = layer.forward(input);
+        self.show(layer.name(), "Embedding", layer.weight.shape().num_elements(), 0, &output);
         output
     }
 

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{
     Activation,
-    layers::{AvgPool2d, BatchNorm, Conv2d, Dropout, Linear, MaxPool2d},
+    layers::{AvgPool2d, BatchNorm, Conv2d, Dropout, LayerNorm, Linear, MaxPool2d, Positions, SelfAttention},
 };
 
 /// What a forward pass meets at each layer. Every method defaults to just running the layer.
@@ -22,6 +22,27 @@ pub trait Tap {
     /// A fully connected layer: `[batch, in]` to `[batch, out]`.
     fn linear(&mut self, layer: &Linear, input: Tensor<2>, activation: Activation) -> Tensor<2> {
         layer.forward(input, activation)
+    }
+
+    /// The same layer at each token of a sequence: `[batch, tokens, in]` to `[batch, tokens, out]`.
+    fn linear_tokens(&mut self, layer: &Linear, input: Tensor<3>, activation: Activation) -> Tensor<3> {
+        layer.forward_tokens(input, activation)
+    }
+
+    /// The heads of an attention layer: query, key and value side by side `[batch, tokens, 3 · width]` to `[batch,
+    /// tokens, width]`. Its two projections pass through [`linear_tokens`](Self::linear_tokens).
+    fn self_attention(&mut self, layer: &SelfAttention, packed: Tensor<3>) -> Tensor<3> {
+        layer.attend(packed)
+    }
+
+    /// Layer normalization of `[batch, tokens, features]`.
+    fn layer_norm(&mut self, layer: &LayerNorm, input: Tensor<3>) -> Tensor<3> {
+        layer.forward(input)
+    }
+
+    /// Learned positions, added to `[batch, tokens, features]`.
+    fn positions(&mut self, layer: &Positions, input: Tensor<3>) -> Tensor<3> {
+        layer.forward(input)
     }
 
     /// A 2-D convolution: `[batch, in, height, width]` to `[batch, out, height', width']`.

@@ -1,7 +1,7 @@
 //! Weights in and out, under PyTorch's names and in PyTorch's layout.
 //!
 //! A name is the path of fields to the parameter, `fc1.weight`; a list of layers counts from one, so that
-//! `fc[0].weight` is `fc1.weight` too.
+//! `fc[0].weight` is `fc1.weight` too. A list with a plural name is PyTorch's `ModuleList`: `layers[0]` is `layers.0`.
 
 use std::collections::BTreeMap;
 
@@ -136,9 +136,12 @@ impl Path {
     pub fn enter(&mut self, name: &str, container: &str) {
         let index = (container == "Vec").then(|| name.parse::<usize>().ok()).flatten();
         self.0.push(match index {
+            Some(index) if self.0.last().is_some_and(|list| list.ends_with('s')) => format!(".{index}"),
             Some(index) => (index + 1).to_string(),
             None if container.starts_with("Enum:") => String::new(),
             None if self.0.is_empty() || self.0.iter().all(String::is_empty) => name.to_owned(),
+            // As PyTorch's `MultiheadAttention` names its own.
+            None if self.0.last().is_some_and(|parent| parent == ".in_proj") => format!("_{name}"),
             None => format!(".{name}"),
         });
     }

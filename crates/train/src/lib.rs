@@ -32,6 +32,6 @@ pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate, predict};
 pub use event::{EpochRecord, Event, Outcome, StopReason};
 pub use run_folder::RunFolder;
-pub use stepper::Stepper;
+pub use stepper::{BatchLoss, Stepper};
 pub use trainer::{Job, train};
 pub use update::Updater;

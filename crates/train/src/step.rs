@@ -3,7 +3,7 @@
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 use crucible_data::{Examples, seed};
-use crucible_models::{Network, Tapped, Training};
+use crucible_models::{Network, Tap, Tapped, Training};
 
 use crate::losses::{Loss, encode_targets};
 
@@ -63,20 +63,21 @@ impl Steps<'_> {
         let targets = encode_targets(self.loss, self.examples, indices, self.outputs);
         let targets =
             Tensor::from_data(TensorData::new(targets, [indices.len(), self.outputs]), &self.device);
-        gradient(network, self.inputs(indices), targets, self.loss, share, tap)
+        let loss = |outputs, targets| self.loss.forward(outputs, targets);
+        gradient(network, self.inputs(indices), targets, &loss, share, tap)
     }
 }
 
-/// The mean loss of a batch, and the gradient of `share` times it.
+/// The loss of a batch by its outputs and targets, and the gradient of `share` times it.
 pub(crate) fn gradient(
     network: &Network,
     inputs: Tensor<2>,
     targets: Tensor<2>,
-    loss: &dyn Loss,
+    loss: &dyn Fn(Tensor<2>, Tensor<2>) -> Tensor<1>,
     share: f64,
-    tap: &mut Training,
+    tap: &mut dyn Tap,
 ) -> (f64, GradientsParams) {
-    let loss = loss.forward(network.forward(inputs, tap), targets);
+    let loss = loss(network.forward(inputs, tap), targets);
     let scaled = if share == 1.0 { loss.clone() } else { loss.clone().mul_scalar(share) };
     let gradients = GradientsParams::from_grads(scaled.backward(), network);
     (f64::from(loss.into_scalar::<f32>()), gradients)

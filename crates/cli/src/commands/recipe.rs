@@ -46,7 +46,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
         Action::List => {
             for recipe in SHIPPED {
                 output.object(&json!({ "name": recipe.name, "summary": recipe.summary() }));
-                output.line(format!("{:<16} {}", recipe.name, recipe.summary()));
+                output.line(format!("{:<17} {}", recipe.name, recipe.summary()));
             }
         }
         Action::Show { recipe, full, set } => {

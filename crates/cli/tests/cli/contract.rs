@@ -287,10 +287,10 @@ fn the_report_stands_alone_and_is_always_the_same() {
 fn shipped_recipes_can_be_listed_shown_and_changed() {
     let place = Place::empty();
     let listed = names(&place.ok(&["recipe", "list", "--json"]));
-    assert_eq!(listed, ["mnist-mlp", "mnist-cnn", "mnist-lenet5", "adult-mlp"]);
+    assert_eq!(listed, ["mnist-mlp", "mnist-cnn", "mnist-lenet5", "mnist-transformer", "adult-mlp"]);
     let text = place.ok(&["recipe", "list"]).out;
-    assert_eq!(text.lines().count(), 4);
-    assert!(text.starts_with("mnist-mlp        The article's job: "), "{text}");
+    assert_eq!(text.lines().count(), 5);
+    assert!(text.starts_with("mnist-mlp         The article's job: "), "{text}");
 
     let shown = place.ok(&["recipe", "show", "adult-mlp"]).out;
     assert!(shown.starts_with("# A table: "), "{shown}");
@@ -360,8 +360,8 @@ fn folders_of_pictures_are_inspected_with_a_contact_sheet() {
 #[test]
 fn networks_are_summed_up() {
     let place = Place::empty();
-    assert_eq!(names(&place.ok(&["model", "list", "--json"])), ["mlp", "lenet5", "cnn"]);
-    assert_eq!(place.ok(&["model", "list"]).out.lines().count(), 3);
+    assert_eq!(names(&place.ok(&["model", "list", "--json"])), ["mlp", "lenet5", "cnn", "transformer"]);
+    assert_eq!(place.ok(&["model", "list"]).out.lines().count(), 4);
     for (recipe, parameters) in [("mnist-lenet5", 61_706), ("mnist-mlp", 109_386), ("mnist-cnn", 1_199_882)] {
         let summary = place.ok(&["model", "summary", recipe, "--json"]).object();
         assert_eq!(summary["parameters"], parameters, "{recipe}");
@@ -376,9 +376,16 @@ fn networks_are_summed_up() {
 #[test]
 fn a_step_is_timed() {
     let place = Place::empty();
-    for task in ["mlp", "cnn"] {
-        let said =
-            place.ok(&["bench", "step", "--task", task, "--batch=2", "--steps=3", "--threads=1", "--json"]);
+    let small = ["--batch=2", "--tokens=8", "--steps=3", "--threads=1", "--json"];
+    for (task, more) in [
+        ("mlp", None),
+        ("cnn", None),
+        ("transformer", None),
+        ("mlp", Some("--plain")),
+        ("cnn", Some("--forward")),
+        ("transformer", Some("--plain")),
+    ] {
+        let said = place.ok(&[&["bench", "step", "--task", task], &small[..], more.as_slice()].concat());
         let object = said.object();
         assert_eq!((&object["task"], &object["batch"]), (&Value::from(task), &Value::from(2)));
         let number = |key: &str| object[key].as_f64().unwrap();

@@ -33,7 +33,7 @@ fn job(from: &str, to: &str) -> String {
 #[test]
 fn recipes_that_are_not_there() {
     let place = Place::with_tables();
-    let known = "shipped recipes: mnist-mlp, mnist-cnn, mnist-lenet5, adult-mlp; a file is given by its path";
+    let known = "shipped recipes: mnist-mlp, mnist-cnn, mnist-lenet5, mnist-transformer, adult-mlp; a file is given by its path";
     place.refuses(
         &["train", "minst-mlp"],
         2,
@@ -57,7 +57,7 @@ fn recipes_that_are_none() {
         2,
         "bad.toml: missing table [data]\n      = a table or one of \"mnist\", \"idx\", \"images\", \"csv\", \"adult\": \
          Where the examples come from.\n\nbad.toml: missing table [model]\n      = a table or one of \"mlp\", \
-         \"lenet5\", \"cnn\": The network.",
+         \"lenet5\", \"cnn\", \"transformer\": The network.",
     );
     refuses_recipe(
         [0x89, b'P', b'N', b'G', 0xff, 0, 1],
@@ -147,6 +147,14 @@ fn recipes_that_do_not_fit_their_data() {
         job("name = \"mlp\"\nhidden = [6]\ndropout = 0.2\nbatch_norm = true", "name = \"cnn\""),
         2,
         "`cnn` reads pictures, but the data are table rows of 4 values; `mlp` reads both",
+    );
+    refuses_recipe(
+        job(
+            "name = \"mlp\"\nhidden = [6]\ndropout = 0.2\nbatch_norm = true",
+            "name = \"transformer\"\nheads = 3",
+        ),
+        2,
+        "`transformer` cannot divide a width of 128 among 3 heads; it must be a multiple",
     );
     refuses_recipe(
         job("ema = 0.9", "loss = \"binary-cross-entropy\"").replace("\"side\"", "\"colour\""),

@@ -3,6 +3,7 @@
 mod cnn;
 mod lenet5;
 mod mlp;
+mod transformer;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use cnn::{Cnn, CnnConfig};
 pub use lenet5::{Lenet5, Lenet5Config};
 pub use mlp::{Mlp, MlpConfig};
+pub use transformer::{Transformer, TransformerConfig};
 
 use crate::{Tap, Tapped};
 
@@ -68,6 +70,8 @@ architectures! {
     Lenet5(Lenet5, Lenet5Config),
     /// Small convolutional network: two 3x3 convolutions, max-pooling, two fully connected layers.
     Cnn(Cnn, CnnConfig),
+    /// Transformer encoder (Vaswani et al. 2017) over the patches of a picture (Dosovitskiy et al. 2021).
+    Transformer(Transformer, TransformerConfig),
 }
 
 /// The shape of one input.
@@ -88,6 +92,13 @@ pub enum InputShape {
         /// Values in the row.
         count: usize,
     },
+    /// A sequence of vectors, one after another.
+    Sequence {
+        /// Vectors.
+        length: usize,
+        /// Values of each.
+        width: usize,
+    },
 }
 
 impl InputShape {
@@ -97,6 +108,7 @@ impl InputShape {
         match self {
             Self::Image { channels, height, width } => channels * height * width,
             Self::Features { count } => count,
+            Self::Sequence { length, width } => length * width,
         }
     }
 
@@ -108,7 +120,9 @@ impl InputShape {
     pub fn picture(self, architecture: &'static str) -> Result<(usize, [usize; 2]), ModelError> {
         match self {
             Self::Image { channels, height, width } => Ok((channels, [height, width])),
-            Self::Features { count } => Err(ModelError::NeedsPictures { architecture, count }),
+            Self::Features { .. } | Self::Sequence { .. } => {
+                Err(ModelError::NeedsPictures { architecture, count: self.features() })
+            }
         }
     }
 }
@@ -140,6 +154,26 @@ pub enum ModelError {
         height: usize,
         /// The picture's width.
         width: usize,
+    },
+    /// An attention whose heads would differ in width.
+    #[error("`{architecture}` cannot divide a width of {width} among {heads} heads; it must be a multiple")]
+    UnevenHeads {
+        /// The architecture.
+        architecture: &'static str,
+        /// Features of a token.
+        width: usize,
+        /// Heads.
+        heads: usize,
+    },
+    /// A sequence whose vectors are not as wide as the network's tokens.
+    #[error("`{architecture}` has tokens of {width} features, but the sequence has vectors of {given}")]
+    TokenWidth {
+        /// The architecture.
+        architecture: &'static str,
+        /// Features of a token.
+        width: usize,
+        /// Features of the sequence's vectors.
+        given: usize,
     },
     /// A layer without units.
     #[error("layer {layer} of `{architecture}` has no units; every width must be at least 1")]

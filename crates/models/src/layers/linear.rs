@@ -27,6 +27,11 @@ impl Linear {
         }
     }
 
+    /// A layer with this weight `[out, in]`, and a bias of zeros.
+    pub(super) fn zero_bias(name: &str, weight: Param<Tensor<2>>, outputs: usize, device: &Device) -> Self {
+        Self { weight, bias: Param::from_tensor(Tensor::zeros([outputs], device)), name: name.to_owned() }
+    }
+
     /// The name of this site, such as `fc1`.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -36,9 +41,24 @@ impl Linear {
     /// `[batch, in]` to `[batch, out]`.
     #[must_use]
     pub fn forward(&self, input: Tensor<2>, activation: Activation) -> Tensor<2> {
-        let fused = if activation == Activation::Relu { Fused::Relu } else { Fused::None };
-        let output = affine(input, self.weight.val(), self.bias.val(), fused);
-        if fused == Fused::Relu { output } else { activation.forward(output) }
+        let fused = activation.fused();
+        let output = affine(input, self.weight.val(), self.bias.val(), fused.unwrap_or(Fused::None));
+        if fused.is_some() { output } else { activation.forward(output) }
+    }
+
+    /// `[batch, tokens, in]` to `[batch, tokens, out]`.
+    #[must_use]
+    pub fn forward_tokens(&self, input: Tensor<3>, activation: Activation) -> Tensor<3> {
+        let [batch, tokens, inputs] = input.dims();
+        let output = self.forward(input.reshape([batch * tokens, inputs]), activation);
+        let [_, outputs] = output.dims();
+        output.reshape([batch, tokens, outputs])
+    }
+
+    /// Learnable parameters.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.weight.shape().num_elements() + self.bias.shape().num_elements()
     }
 
     /// Multiply-adds for one example.

@@ -3,11 +3,19 @@
 mod batch_norm;
 mod conv2d;
 mod dropout;
+mod encoder_layer;
+mod layer_norm;
 mod linear;
 mod pool2d;
+mod positions;
+mod self_attention;
 
 pub use batch_norm::BatchNorm;
 pub use conv2d::{Conv2d, Conv2dConfig};
 pub use dropout::Dropout;
+pub use encoder_layer::{EncoderLayer, EncoderLayerConfig};
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use pool2d::{AvgPool2d, MaxPool2d};
+pub use positions::Positions;
+pub use self_attention::SelfAttention;

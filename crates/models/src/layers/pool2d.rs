@@ -23,6 +23,12 @@ macro_rules! pool {
                 &self.name
             }
 
+            /// Height and width of a window.
+            #[must_use]
+            pub fn size(&self) -> usize {
+                self.size
+            }
+
             /// `[batch, channels, height, width]` to the same with height and width divided by the size, rounded
             /// down.
             #[must_use]

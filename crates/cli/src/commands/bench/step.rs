@@ -1,41 +1,111 @@
+use std::sync::Arc;
 use std::time::Instant;
 
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::optim::{AdamConfig, DynOptimizer, SgdConfig, momentum::MomentumConfig};
+use burn::tensor::{Device, Distribution, Tensor, TensorData, activation::log_softmax};
 use crucible_data::seed;
 use crucible_models::{
-    Architecture, InputShape, architectures::CnnConfig, architectures::MlpConfig, summarize,
+    Architecture, InputShape, NoTap, Plain, Tap, Tapped, Training,
+    architectures::{CnnConfig, MlpConfig, TransformerConfig},
+    summarize,
 };
-use crucible_train::{Stepper, losses::CrossEntropy, optimizers::Sgd};
+use crucible_train::{
+    Stepper,
+    losses::{CrossEntropy, Loss},
+    optimizers::{Adam, Optimizer, Sgd},
+};
 use serde_json::json;
 
 use crate::{error::CliError, output::Output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The network: 784-128-64-10, or two convolutions and two fully connected layers on 28x28 pictures
+    /// The network and its optimizer
     #[arg(long, value_enum)]
     task: Task,
     /// Examples in the batch
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: u32,
+    /// Vectors in a sequence of the transformer
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    tokens: u32,
     /// Steps to time, after five to warm up
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
     /// Threads to use [default: one for each core]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Time the forward pass alone, without autodiff
+    #[arg(long)]
+    forward: bool,
+    /// Use Burn's own operations in the place of the fused kernels
+    #[arg(long)]
+    plain: bool,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Task {
+    /// 784-128-64-10, ReLU; SGD with momentum
     Mlp,
+    /// Two 3x3 convolutions, max-pooling and two fully connected layers on 28x28 pictures; SGD with momentum
     Cnn,
+    /// Four encoder layers of width 128, 4 heads, feedforward 512, GELU; Adam
+    Transformer,
 }
 
 const OUTPUTS: usize = 10;
 const WARM_UP: usize = 5;
 const SEED: u64 = 1;
+
+impl Task {
+    fn network(self, tokens: usize) -> (Architecture, InputShape) {
+        match self {
+            Self::Mlp => (Architecture::Mlp(MlpConfig::default()), InputShape::Features { count: 784 }),
+            Self::Cnn => (
+                Architecture::Cnn(CnnConfig::default()),
+                InputShape::Image { channels: 1, height: 28, width: 28 },
+            ),
+            Self::Transformer => {
+                let config = TransformerConfig { norm_first: false, ..TransformerConfig::default() };
+                let shape = InputShape::Sequence { length: tokens, width: config.width };
+                (Architecture::Transformer(config), shape)
+            }
+        }
+    }
+
+    fn optimizer(self, plain: bool) -> Box<dyn Optimizer> {
+        match self {
+            Self::Mlp | Self::Cnn if plain => {
+                let momentum = MomentumConfig::new().with_momentum(0.9).with_dampening(0.0);
+                Box::new(OfBurn(SgdConfig::new().with_momentum(Some(momentum)).build()))
+            }
+            Self::Transformer if plain => Box::new(OfBurn(AdamConfig::new().with_epsilon(1e-8).build())),
+            Self::Mlp | Self::Cnn => Box::new(Sgd { lr: LR, momentum: 0.9, ..Sgd::default() }),
+            Self::Transformer => Box::new(Adam { lr: LR, ..Adam::default() }),
+        }
+    }
+}
+
+const LR: f64 = 1e-3;
+
+/// An optimizer of Burn's.
+#[derive(Clone)]
+struct OfBurn<T>(T);
+
+impl<T: DynOptimizer + Clone + 'static> Optimizer for OfBurn<T> {
+    fn lr(&self) -> f64 {
+        LR
+    }
+
+    fn matrices(&self) -> Arc<dyn DynOptimizer> {
+        Arc::new(self.0.clone())
+    }
+
+    fn states(&self) -> u64 {
+        2
+    }
+}
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), CliError> {
     if let Some(threads) = args.threads {
@@ -45,46 +115,63 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), CliError> {
     }
     let batch = args.batch as usize;
     let device = Device::flex();
-    let (architecture, shape) = match args.task {
-        Task::Mlp => (Architecture::Mlp(MlpConfig::default()), InputShape::Features { count: 784 }),
-        Task::Cnn => (
-            Architecture::Cnn(CnnConfig::default()),
-            InputShape::Image { channels: 1, height: 28, width: 28 },
-        ),
-    };
+    let (architecture, shape) = args.task.network(args.tokens as usize);
     let network = architecture.init(shape, OUTPUTS, &mut seed::stream(SEED, "weights", 0), &device)?;
-    let forward = summarize(&network, shape.features(), &device);
+    let sizes = summarize(&network, shape.features(), &device);
 
     device.seed(SEED);
     let inputs = Tensor::<2>::random([batch, shape.features()], Distribution::Normal(0.0, 1.0), &device);
-    let classes: Vec<u32> = (0..args.batch).map(|i| i * 7 % OUTPUTS as u32).collect();
-    let optimizer = Sgd { lr: 1e-3, momentum: 0.9, ..Sgd::default() };
-    let loss = CrossEntropy::default();
-    let mut stepper = Stepper::new(network, &optimizer, &loss, inputs, &classes, OUTPUTS, SEED);
-    let mut times = time(WARM_UP + args.steps as usize, || stepper.step());
+    let training = Training { rng: seed::stream(SEED, "dropout", 0) };
+    let mut times = if args.forward {
+        let mut tap: Box<dyn Tap> = if args.plain { Box::new(Plain(training)) } else { Box::new(NoTap) };
+        let run = || first(network.forward(inputs.clone(), &mut *tap));
+        time(WARM_UP + args.steps as usize, run)
+    } else {
+        let fused = CrossEntropy::default();
+        let mut targets = Vec::with_capacity(batch * OUTPUTS);
+        (0..args.batch).for_each(|i| fused.encode_class(i * 7 % OUTPUTS as u32, OUTPUTS, &mut targets));
+        let targets = Tensor::from_data(TensorData::new(targets, [batch, OUTPUTS]), &device);
+        let optimizer = args.task.optimizer(args.plain);
+        let loss = |outputs: Tensor<2>, targets: Tensor<2>| match args.plain {
+            true => (log_softmax(outputs, 1) * targets).sum_dim(1).mean().neg(),
+            false => fused.forward(outputs, targets),
+        };
+        let mut stepper = match args.plain {
+            true => Stepper::new(network, &*optimizer, &loss, inputs, targets, Plain(training)),
+            false => Stepper::new(network, &*optimizer, &loss, inputs, targets, training),
+        };
+        time(WARM_UP + args.steps as usize, || stepper.step())
+    };
     let mut steps = times.split_off(WARM_UP);
 
     let [a, b] = [(); 2].map(|()| Tensor::<2>::ones([1024, 1024], &device));
-    let product = || f64::from(a.clone().matmul(b.clone()).slice([0..1, 0..1]).into_scalar::<f32>());
-    let mut products = time(WARM_UP + 15, product).split_off(WARM_UP);
+    let mut products = time(WARM_UP + 15, || first(a.clone().matmul(b.clone()))).split_off(WARM_UP);
 
     let (middle, fastest) = (median(&mut steps), steps[0]);
     // Forward, the gradient of each weight, and that of each layer's input but the first's.
-    let first = forward.layers.first().map_or(0, |layer| layer.multiply_adds);
-    let operations = (2 * batch as u64 * (3 * forward.multiply_adds - first)) as f64;
+    let input = sizes.layers.first().map_or(0, |layer| layer.multiply_adds);
+    let passes = if args.forward { sizes.multiply_adds } else { 3 * sizes.multiply_adds - input };
+    let operations = (2 * batch as u64 * passes) as f64;
     let rate = 2.0 * 1024f64.powi(3) / median(&mut products);
     let share = operations / middle / rate;
     output.object(&json!({
         "task": args.task, "batch": args.batch, "ms": middle * 1e3, "min_ms": fastest * 1e3, "gemm_share": share,
+        "gemm_gflops": rate / 1e9,
     }));
     output.line(format!(
-        "A step takes {:.3} ms (median of {}; fastest {:.3} ms), at {:.0}% of the rate of a 1024x1024x1024 product.",
+        "A {} takes {:.3} ms (median of {}; fastest {:.3} ms), at {:.0}% of the rate of a 1024x1024x1024 product.",
+        if args.forward { "forward pass" } else { "step" },
         middle * 1e3,
         args.steps,
         fastest * 1e3,
         share * 100.0
     ));
     Ok(())
+}
+
+/// One value of a tensor that has been computed.
+fn first(tensor: Tensor<2>) -> f64 {
+    f64::from(tensor.slice([0..1, 0..1]).into_scalar::<f32>())
 }
 
 /// Seconds of each of `count` runs.
