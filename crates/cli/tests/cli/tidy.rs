@@ -72,7 +72,7 @@ fn every_path_that_the_documents_name_exists() {
 }
 
 fn is_path(text: &str) -> bool {
-    let folders = ["crates/", "recipes/", "benches/", "data/", ".ci/"];
+    let folders = ["crates/", "recipes/", "benches/", "data/", "docs/", ".ci/"];
     folders.iter().any(|folder| text.starts_with(folder)) && !text.contains(['*', '<', ' '])
 }
 
