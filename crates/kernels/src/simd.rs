@@ -206,7 +206,7 @@ pub(crate) fn rows_and_sums(
     sums: usize,
     f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
 ) -> Vec<f32> {
-    let mut total = vec![0.0; sums];
+    let total = vec![0.0; sums];
     if columns == 0 || target.is_empty() {
         return total;
     }
@@ -220,6 +220,11 @@ pub(crate) fn rows_and_sums(
         return run((0, target));
     }
     let parts: Vec<_> = target.par_chunks_mut(rows * columns).enumerate().map(run).collect();
+    add_up(total, parts)
+}
+
+/// Adds the sums of each part, in their order.
+fn add_up(mut total: Vec<f32>, parts: Vec<Vec<f32>>) -> Vec<f32> {
     for part in parts {
         total.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
     }
@@ -228,7 +233,7 @@ pub(crate) fn rows_and_sums(
 
 /// The sum of the rows of `columns` values.
 pub(crate) fn sum_rows(values: &[f32], columns: usize) -> Vec<f32> {
-    let mut total = vec![0.0; columns];
+    let total = vec![0.0; columns];
     if columns == 0 || values.is_empty() {
         return total;
     }
@@ -242,10 +247,7 @@ pub(crate) fn sum_rows(values: &[f32], columns: usize) -> Vec<f32> {
         return run(values);
     }
     let parts: Vec<_> = values.par_chunks(block).map(run).collect();
-    for part in parts {
-        total.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-    }
-    total
+    add_up(total, parts)
 }
 
 /// Adds each row to `sums`.
