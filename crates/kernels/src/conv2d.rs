@@ -9,6 +9,7 @@ mod layout;
 #[cfg(test)]
 mod tests;
 mod weight;
+mod winograd;
 
 use std::ops::Range;
 
@@ -23,6 +24,7 @@ use crate::{Fused, affine::AffineOps, flex};
 use correlate::{Correlation, Target};
 use layout::{Layout, shift_and_phase};
 use weight::WeightGradient;
+use winograd::Winograd;
 
 /// How the kernel moves over the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,6 +261,12 @@ impl Conv2dOps for Flex {
         let (input, weight, bias) =
             (flex::contiguous(input), flex::contiguous(weight), flex::contiguous(bias));
         let (input, bias) = (flex::values(&input), flex::values(&bias));
+        let shape = [sizes.images, sizes.outputs, sizes.output[0], sizes.output[1]];
+        if let Some(winograd) = Winograd::new(&sizes)
+            && let Some(output) = winograd.forward(input, flex::values(&weight), bias, relu)
+        {
+            return flex::tensor(output, shape);
+        }
         let (before, after) = sizes.lengths();
         let mut output = flex::buffer(sizes.images * after);
         let correlation = sizes.forward(flex::values(&weight));
@@ -285,7 +293,7 @@ impl Conv2dOps for Flex {
                 parts.for_each(|(index, output)| run(index * part, output));
             }
         }
-        flex::tensor(output, [sizes.images, sizes.outputs, sizes.output[0], sizes.output[1]])
+        flex::tensor(output, shape)
     }
 
     fn fused_conv2d_backward(
@@ -300,40 +308,11 @@ impl Conv2dOps for Flex {
         let sizes = Sizes::new(input.shape().dims(), weight.shape().dims(), options);
         let (input_shape, weight_shape) = (input.shape(), weight.shape());
         let [input, weight, grad, output] = [input, weight, grad, output].map(flex::contiguous);
-        let (before, after) = sizes.lengths();
-        let backward = ImageBackward {
-            sizes,
-            input: flex::values(&input),
-            grad: flex::values(&grad),
-            output: relu.then(|| flex::values(&output)),
-            by_input: if wanted[0] { sizes.input_gradient(flex::values(&weight)) } else { Vec::new() },
-            by_weight: (wanted[1] || wanted[2]).then(|| WeightGradient::new(&sizes, wanted[1])),
-        };
-        let part = sizes.part();
-        let range = |index: usize| index * part..sizes.images.min((index + 1) * part);
-        let parts = sizes.images.div_ceil(part);
-        let mut by_input = flex::buffer(if wanted[0] { sizes.images * before } else { 0 });
-        let sums: Vec<_> = if before == 0 || after == 0 || parts == 0 {
-            Vec::new()
-        } else if wanted[0] {
-            let run = |(index, target)| backward.run(range(index), target);
-            if sizes.is_little() {
-                by_input.chunks_mut(part * before).enumerate().map(run).collect()
-            } else {
-                by_input.par_chunks_mut(part * before).enumerate().map(run).collect()
-            }
-        } else {
-            let run = |index| backward.run(range(index), &mut []);
-            if sizes.is_little() {
-                (0..parts).map(run).collect()
-            } else {
-                (0..parts).into_par_iter().map(run).collect()
-            }
-        };
-        let (by_weight, bias) = match &backward.by_weight {
-            Some(gradient) => gradient.total(sums.into_iter().flatten()),
-            None => Default::default(),
-        };
+        let [x, w, g] = [&input, &weight, &grad].map(flex::values);
+        let mask = relu.then(|| flex::values(&output));
+        let (by_input, by_weight, bias) = Winograd::new(&sizes)
+            .and_then(|winograd| winograd.backward(x, w, g, mask, wanted))
+            .unwrap_or_else(|| direct_gradients(sizes, x, w, g, mask, wanted));
         (
             if wanted[0] { flex::tensor(by_input, input_shape) } else { grad.clone() },
             if wanted[1] { flex::tensor(by_weight, weight_shape) } else { grad.clone() },
@@ -342,11 +321,60 @@ impl Conv2dOps for Flex {
     }
 }
 
+/// The gradients of input, weight and bias; those that are not wanted may be empty.
+type Gradients = (Vec<f32>, Vec<f32>, Vec<f32>);
+
+/// The gradients that are `wanted`, given that of the output, which is zero where `mask` is not positive.
+fn direct_gradients(
+    sizes: Sizes,
+    input: &[f32],
+    weight: &[f32],
+    grad: &[f32],
+    mask: Option<&[f32]>,
+    wanted: [bool; 3],
+) -> Gradients {
+    let (before, after) = sizes.lengths();
+    let backward = ImageBackward {
+        sizes,
+        input,
+        grad,
+        mask,
+        by_input: if wanted[0] { sizes.input_gradient(weight) } else { Vec::new() },
+        by_weight: (wanted[1] || wanted[2]).then(|| WeightGradient::new(&sizes, wanted[1])),
+    };
+    let part = sizes.part();
+    let range = |index: usize| index * part..sizes.images.min((index + 1) * part);
+    let parts = sizes.images.div_ceil(part);
+    let mut by_input = flex::buffer(if wanted[0] { sizes.images * before } else { 0 });
+    let sums: Vec<_> = if before == 0 || after == 0 || parts == 0 {
+        Vec::new()
+    } else if wanted[0] {
+        let run = |(index, target)| backward.run(range(index), target);
+        if sizes.is_little() {
+            by_input.chunks_mut(part * before).enumerate().map(run).collect()
+        } else {
+            by_input.par_chunks_mut(part * before).enumerate().map(run).collect()
+        }
+    } else {
+        let run = |index| backward.run(range(index), &mut []);
+        if sizes.is_little() {
+            (0..parts).map(run).collect()
+        } else {
+            (0..parts).into_par_iter().map(run).collect()
+        }
+    };
+    let (by_weight, bias) = match &backward.by_weight {
+        Some(gradient) => gradient.total(sums.into_iter().flatten()),
+        None => Default::default(),
+    };
+    (by_input, by_weight, bias)
+}
+
 struct ImageBackward<'a> {
     sizes: Sizes,
     input: &'a [f32],
     grad: &'a [f32],
-    output: Option<&'a [f32]>,
+    mask: Option<&'a [f32]>,
     by_input: Vec<(Correlation, Target)>,
     by_weight: Option<WeightGradient>,
 }
@@ -359,13 +387,13 @@ impl ImageBackward<'_> {
         let mut sums = self.by_weight.as_ref().map(WeightGradient::sums);
         for image in images {
             let grad = &self.grad[image * after..][..after];
-            let output = self.output.map(|output| &output[image * after..][..after]);
+            let mask = self.mask.map(|mask| &mask[image * after..][..after]);
             if let (Some(gradient), Some(sums)) = (&self.by_weight, &mut sums) {
-                gradient.add(&self.input[image * before..][..before], grad, output, sums);
+                gradient.add(&self.input[image * before..][..before], grad, mask, sums);
             }
             if let Some(scratch) = &mut scratch {
                 let (target, rest) = by_input.split_at_mut(before);
-                let source = scratch.source(grad, output);
+                let source = scratch.source(grad, mask);
                 for (correlation, place) in &self.by_input {
                     correlation.run(source, None, false, *place, target);
                 }

@@ -111,6 +111,78 @@ fn agrees_with_burn_over_sizes() {
     check([2, 8, 60, 60], [64, 8, 3, 3], options([2; 2], [1; 2], [1; 2], 1), Fused::Relu);
 }
 
+/// Shapes that are computed in tiles of 2×2 outputs.
+const TILED: [([usize; 4], usize, [usize; 2]); 6] = [
+    ([4, 16, 6, 6], 16, [0, 0]),
+    ([5, 17, 9, 7], 33, [1, 1]),
+    ([18, 16, 5, 12], 40, [2, 0]),
+    ([4, 32, 26, 26], 64, [0, 0]),
+    // Several blocks of tiles for each image.
+    ([4, 48, 40, 33], 24, [1, 2]),
+    ([6, 20, 7, 90], 16, [1, 1]),
+];
+
+#[test]
+fn agrees_with_burn_in_tiles() {
+    for (input, outputs, padding) in TILED {
+        let (weight, options) = ([outputs, input[1], 3, 3], options([1; 2], padding, [1; 2], 1));
+        assert!(Winograd::new(&Sizes::new(input, weight, options)).is_some(), "{input:?}");
+        check(input, weight, options, Fused::Relu);
+        check(input, weight, options, Fused::None);
+    }
+}
+
+/// What is not finite is as in a direct convolution, although tiles mix pixels that no output shares.
+#[test]
+fn what_is_not_finite_passes_through_tiles() {
+    let device = Device::flex().autodiff();
+    let (input, outputs, padding) = TILED[1];
+    let options = options([1; 2], padding, [1; 2], 1);
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3e38] {
+        let run = |function: &dyn Fn(Tensor<4>, Tensor<4>, Tensor<1>) -> Tensor<4>| {
+            let place = Tensor::full([1, 1, 2, 1], value, &device);
+            let x = ramp(input, &device).slice_assign([2..3, 3..4, 4..6, 5..6], place).require_grad();
+            let w = ramp([outputs, input[1], 3, 3], &device).require_grad();
+            let output = function(x.clone(), w.clone(), ramp([outputs], &device));
+            let grads = output.clone().sum().backward();
+            let [x, w] = [x, w].map(|t| t.grad(&grads).unwrap());
+            [output, x, w].map(|t| t.into_data().try_to_vec::<f32>().unwrap())
+        };
+        let ours = run(&|x, w, b| conv2d(x, w, b, options, Fused::None));
+        let plain = run(&|x, w, b| module::conv2d(x, w, Some(b), ConvOptions::from(options)));
+        for (ours, plain) in ours.iter().zip(&plain) {
+            let finite = plain.iter().filter(|value| value.is_finite());
+            let scale = finite.fold(1.0_f32, |max, value| max.max(value.abs()));
+            let agree =
+                |a: f32, b: f32| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-5 * scale;
+            assert!(ours.iter().zip(plain).all(|(a, b)| agree(*a, *b)), "{value}");
+        }
+        let all = ours.iter().flatten();
+        assert!(all.clone().any(|value| !value.is_finite()) && all.clone().any(|value| value.is_finite()));
+    }
+}
+
+/// Each gradient alone is the one that is computed with the others.
+#[test]
+fn one_gradient_alone_is_the_same() {
+    for (input, outputs, padding) in TILED {
+        let weight = [outputs, input[1], 3, 3];
+        let sizes = Sizes::new(input, weight, options([1; 2], padding, [1; 2], 1));
+        let winograd = Winograd::new(&sizes).unwrap();
+        let values = |shape: [usize; 4], step: usize| -> Vec<f32> {
+            (0..shape.iter().product()).map(|i| (i * step % 1009) as f32 / 504.0 - 1.0).collect()
+        };
+        let (x, w) = (values(input, 37), values(weight, 91));
+        let after = [input[0], outputs, sizes.output[0], sizes.output[1]];
+        let (g, mask) = (values(after, 53), values(after, 71));
+        let run = |wanted: [bool; 3]| winograd.backward(&x, &w, &g, Some(&mask), wanted).unwrap();
+        let (by_input, by_weight, bias) = run([true; 3]);
+        assert!(run([true, false, false]).0 == by_input);
+        assert!(run([false, true, false]).1 == by_weight);
+        assert!(run([false, false, true]).2 == bias);
+    }
+}
+
 #[test]
 fn an_empty_batch_gives_an_empty_output_and_no_gradient() {
     let [output, x, w, b] = ours([0, 2, 5, 5], [3, 2, 3, 3], options([1; 2], [0; 2], [1; 2], 1), Fused::Relu);
@@ -154,6 +226,7 @@ fn the_error_against_double_precision_is_that_of_one_sum() {
         ([2, 32, 14, 14], [64, 32, 3, 3], 1),
         ([1, 3, 20, 20], [8, 3, 5, 5], 2),
         ([1, 70, 5, 5], [9, 70, 3, 3], 1),
+        ([4, 64, 14, 14], [32, 64, 3, 3], 1),
     ] {
         let device = Device::flex();
         let (x, w, b) = (ramp(input, &device), ramp(weight, &device), ramp([weight[0]], &device));
@@ -185,7 +258,11 @@ fn the_error_against_double_precision_is_that_of_one_sum() {
 
 #[test]
 fn the_same_bytes_again_and_on_one_thread() {
-    let shapes = [([18, 4, 16, 16], [32, 4, 3, 3]), ([2, 8, 30, 30], [24, 8, 3, 3])];
+    let shapes = [
+        ([18, 4, 16, 16], [32, 4, 3, 3]),
+        ([2, 8, 30, 30], [24, 8, 3, 3]),
+        ([18, 16, 16, 16], [32, 16, 3, 3]),
+    ];
     for (input, weight) in shapes {
         let run = || ours(input, weight, options([1; 2], [1; 2], [1; 2], 1), Fused::Relu);
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();

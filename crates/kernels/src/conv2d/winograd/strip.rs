@@ -1,0 +1,97 @@
+//! Some rows of an image with the channels of each pixel side by side.
+
+use pulp::{Simd, WithSimd};
+
+use super::super::layout::copy;
+use crate::simd::{self, WIDEST};
+
+/// A window onto the planes of an image: `pixels` rows and columns from `first` on, which may lie outside.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Strip {
+    /// Size of a plane, and how many there are.
+    pub(super) size: [usize; 2],
+    pub(super) channels: usize,
+    pub(super) first: [isize; 2],
+    pub(super) pixels: [usize; 2],
+    /// Values from one pixel to the next, a multiple of [`WIDEST`].
+    pub(super) pitch: usize,
+}
+
+impl Strip {
+    pub(super) fn length(&self) -> usize {
+        self.pixels[0] * self.pixels[1] * self.pitch
+    }
+
+    /// The rows or columns of the window that lie inside the image.
+    fn inside(&self, axis: usize) -> std::ops::Range<usize> {
+        let place = |pixel: usize| (pixel.cast_signed() - self.first[axis]).max(0).cast_unsigned();
+        place(0)..place(self.size[axis]).min(self.pixels[axis])
+    }
+
+    /// Where row `y` of the window begins in the plane of a channel, at its first column inside.
+    fn line(&self, channel: usize, y: usize) -> usize {
+        let place = |axis: usize, pixel: usize| (self.first[axis] + pixel.cast_signed()).cast_unsigned();
+        (channel * self.size[0] + place(0, y)) * self.size[1] + place(1, self.inside(1).start)
+    }
+
+    /// `values[pixel][channel]` of the window: zero outside the image, and where `mask` is not positive.
+    pub(super) fn read(self, image: &[f32], mask: Option<&[f32]>, values: &mut Vec<f32>) {
+        values.resize(self.length(), 0.0);
+        values.fill(0.0);
+        simd::dispatch(Read { strip: self, image, mask, values });
+    }
+
+    /// The first `rows` rows of the window into the image, without what lies outside.
+    pub(super) fn write(self, values: &[f32], rows: usize, image: &mut [f32]) {
+        let columns = self.inside(1);
+        for y in self.inside(0) {
+            if y >= rows {
+                break;
+            }
+            for channel in 0..self.channels {
+                let line = &mut image[self.line(channel, y)..][..columns.len()];
+                let pixels = &values[(y * self.pixels[1] + columns.start) * self.pitch + channel..];
+                let pixels = pixels.iter().step_by(self.pitch);
+                line.iter_mut().zip(pixels).for_each(|(target, value)| *target = *value);
+            }
+        }
+    }
+}
+
+struct Read<'a> {
+    strip: Strip,
+    image: &'a [f32],
+    mask: Option<&'a [f32]>,
+    values: &'a mut [f32],
+}
+
+impl WithSimd for Read<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { strip, image, mask, values } = self;
+        let columns = strip.inside(1);
+        let mut lines = [[0.0; WIDEST]; WIDEST];
+        for y in strip.inside(0) {
+            let row = (y * strip.pixels[1] + columns.start) * strip.pitch;
+            for block in (0..strip.channels).step_by(WIDEST) {
+                let width = WIDEST.min(strip.channels - block);
+                for start in (0..columns.len()).step_by(WIDEST) {
+                    let count = WIDEST.min(columns.len() - start);
+                    for (channel, line) in lines.iter_mut().enumerate().take(width) {
+                        let from = strip.line(block + channel, y) + start;
+                        let mask = mask.map(|mask| &mask[from..][..count]);
+                        copy(simd, &mut line[..count], &image[from..][..count], mask, 0, 1);
+                    }
+                    for pixel in 0..count {
+                        let target = &mut values[row + (start + pixel) * strip.pitch + block..][..width];
+                        for (channel, target) in target.iter_mut().enumerate() {
+                            *target = lines[channel][pixel];
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
