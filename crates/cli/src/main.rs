@@ -9,6 +9,7 @@ mod output;
 mod progress;
 mod recipe;
 mod run;
+mod threads;
 
 use std::process::ExitCode;
 

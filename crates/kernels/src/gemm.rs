@@ -3,6 +3,8 @@
 use gemm::Parallelism;
 use rayon::prelude::*;
 
+use crate::simd::WIDEST;
+
 /// A matrix in a slice: where it begins, its size, and the steps between rows and columns.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
@@ -52,7 +54,7 @@ pub(crate) fn product(
     a: (&[f32], View),
     b: (&[f32], View),
 ) {
-    multiply(target, add, factor, a, b, Parallelism::None);
+    multiply(target, add, factor, a, b, Sharing::None);
 }
 
 /// [`product`] on all threads where it is large enough.
@@ -65,13 +67,28 @@ pub(crate) fn parallel_product(
 ) {
     let (m, n, k) = (target.1.rows, target.1.columns, a.1.columns);
     if 2 * m * n * k < PARALLEL {
-        multiply(target, add, factor, a, b, Parallelism::None);
+        multiply(target, add, factor, a, b, Sharing::None);
     } else if k >= LONG * m.max(n) {
         sum_of_products(target, add, factor, a, b);
+    } else if 2 * m * n * k < LARGE {
+        multiply(target, add, factor, a, b, Sharing::Columns);
     } else {
-        multiply(target, add, factor, a, b, Parallelism::Rayon(0));
+        multiply(target, add, factor, a, b, Sharing::Blocks);
     }
 }
+
+/// How the threads share a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    None,
+    /// Each takes a part of the target's longer side.
+    Columns,
+    /// As the `gemm` crate does: block after block of the sums, after each of which the threads meet.
+    Blocks,
+}
+
+/// Floating-point operations below which threads that meet at every block wait longer for each other than they work.
+const LARGE: usize = 1 << 29;
 
 /// How many times its sides a product's sums must be long for their parts to be handed to the threads.
 const LONG: usize = 32;
@@ -95,7 +112,7 @@ fn sum_of_products(
         let mut product = vec![0.0; m * n];
         let columns = av.transposed().part(first, count).transposed();
         let place = (&mut product[..], View::rows(0, m, n, n));
-        multiply(place, false, factor, (a, columns), (b, bv.part(first, count)), Parallelism::None);
+        multiply(place, false, factor, (a, columns), (b, bv.part(first, count)), Sharing::None);
         product
     };
     let parts: Vec<_> = (0..k).into_par_iter().step_by(length).map(part).collect();
@@ -114,8 +131,13 @@ fn multiply(
     factor: f32,
     (a, av): (&[f32], View),
     (b, bv): (&[f32], View),
-    threads: Parallelism,
+    sharing: Sharing,
 ) {
+    if sharing == Sharing::Columns && to.rows > to.columns {
+        // Columns are shared out below: the same product, transposed.
+        let (to, a, b) = (to.transposed(), (b, bv.transposed()), (a, av.transposed()));
+        return multiply((target, to), add, factor, a, b, sharing);
+    }
     assert!(
         to.rows == av.rows && to.columns == bv.columns && av.columns == bv.rows,
         "{to:?} = {av:?} · {bv:?}"
@@ -133,33 +155,54 @@ fn multiply(
         return;
     }
     let step = |step: usize| isize::try_from(step).expect("a slice is shorter than isize::MAX");
-    // SAFETY: every element of the three views lies inside its slice (asserted above), elements of the target are
-    // distinct (asserted above), and `target` is borrowed mutably, so that it overlaps neither `a` nor `b`.
-    #[expect(unsafe_code, reason = "the gemm crate takes pointers and strides")]
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            target.as_mut_ptr().add(to.start),
-            step(to.column_step),
-            step(to.row_step),
-            add,
-            a.as_ptr().add(av.start),
-            step(av.column_step),
-            step(av.row_step),
-            b.as_ptr().add(bv.start),
-            step(bv.column_step),
-            step(bv.row_step),
-            1.0,
-            factor,
-            false,
-            false,
-            false,
-            threads,
-        );
+    let target = Target(target.as_mut_ptr());
+    let columns = |first: usize, count: usize, threads: Parallelism| {
+        let Target(target) = &target;
+        // SAFETY: every element of the three views lies inside its slice (asserted above), elements of the target are
+        // distinct (asserted above), so that calls for different columns write different ones, and `target` is borrowed
+        // mutably, so that it overlaps neither `a` nor `b`.
+        #[expect(unsafe_code, reason = "the gemm crate takes pointers and strides")]
+        unsafe {
+            gemm::gemm(
+                m,
+                count,
+                k,
+                target.add(to.start + first * to.column_step),
+                step(to.column_step),
+                step(to.row_step),
+                add,
+                a.as_ptr().add(av.start),
+                step(av.column_step),
+                step(av.row_step),
+                b.as_ptr().add(bv.start + first * bv.column_step),
+                step(bv.column_step),
+                step(bv.row_step),
+                1.0,
+                factor,
+                false,
+                false,
+                false,
+                threads,
+            );
+        }
+    };
+    match sharing {
+        Sharing::None => columns(0, n, Parallelism::None),
+        Sharing::Blocks => columns(0, n, Parallelism::Rayon(0)),
+        Sharing::Columns => {
+            let width = n.div_ceil(rayon::current_num_threads()).next_multiple_of(WIDEST);
+            let firsts = (0..n).into_par_iter().step_by(width);
+            firsts.for_each(|first| columns(first, width.min(n - first), Parallelism::None));
+        }
     }
 }
+
+/// A pointer that threads share, each to write elements of its own.
+struct Target(*mut f32);
+
+// SAFETY: the only use, in `multiply`, writes through it to elements that no other thread reads or writes.
+#[expect(unsafe_code, reason = "columns of a row-major matrix are no slices that could be split")]
+unsafe impl Sync for Target {}
 
 #[cfg(test)]
 mod tests {
@@ -167,8 +210,10 @@ mod tests {
 
     /// Against float64, for a target that is written and one that is added to, and the same bytes on one thread.
     #[test]
-    fn long_sums_are_exact_and_the_same_on_one_thread() {
-        for (m, n, k) in [(1, 1, 2_000_001), (3, 40, 9001), (64, 128, 9216)] {
+    fn shared_products_are_exact_and_the_same_on_one_thread() {
+        let long = [(1, 1, 2_000_001), (3, 40, 9001), (64, 128, 9216)];
+        let short = [(64, 128, 784), (784, 130, 64), (33, 300, 200)];
+        for (m, n, k) in long.into_iter().chain(short) {
             let values = |count: usize, step: usize| -> Vec<f32> {
                 (0..count).map(|i| ((i * step % 1009) as f32) / 504.0 - 1.0).collect()
             };

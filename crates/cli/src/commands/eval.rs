@@ -9,6 +9,7 @@ use crate::{
     findings::{CONFIDENCE, classification, regression},
     output::{Output, Status},
     run::Run,
+    threads,
 };
 
 #[derive(Debug, clap::Args)]
@@ -29,6 +30,7 @@ enum Split {
 }
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
+    threads::start(None)?;
     let run = Run::open(&args.run)?;
     let recipe = run.recipe()?;
     let data = run.data(&recipe)?;

@@ -17,6 +17,7 @@ use crate::{
     progress::Progress,
     recipe::{Recipe, SHIPPED, Source},
     run::{Run, RunConfig, open_folder},
+    threads,
 };
 
 #[derive(Debug, clap::Args)]
@@ -38,6 +39,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
+    threads::start(None)?;
     let sitting = match &args.resume {
         Some(path) => Sitting::resume(path)?,
         None => Sitting::begin(&args)?,

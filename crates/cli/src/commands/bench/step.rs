@@ -16,7 +16,7 @@ use crucible_train::{
 };
 use serde_json::json;
 
-use crate::{error::CliError, output::Output};
+use crate::{error::CliError, output::Output, threads};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -108,11 +108,7 @@ impl<T: DynOptimizer + Clone + 'static> Optimizer for OfBurn<T> {
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), CliError> {
-    if let Some(threads) = args.threads {
-        // The first use of the pool fixes its size; nothing has used it yet.
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
-        pool.map_err(|error| CliError::Usage(format!("--threads {threads}: {error}")))?;
-    }
+    threads::start(args.threads)?;
     let batch = args.batch as usize;
     let device = Device::flex();
     let (architecture, shape) = args.task.network(args.tokens as usize);
