@@ -101,7 +101,7 @@ pub(crate) trait AffineOps: SmoothOps {
         Self::float_matmul(Self::float_transpose(a), b)
     }
 
-    /// `grad` where `output` is positive, zero elsewhere: ReLU's backward pass from its output.
+    /// Zero where `output` is at most zero, `grad` elsewhere: ReLU's backward pass from its output.
     fn relu_mask(grad: FloatTensor<Self>, output: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::relu_backward(output, grad)
     }
@@ -225,7 +225,8 @@ impl simd::Lanes<1> for Mask {
     #[inline(always)]
     fn apply<S: Simd>(self, simd: S, grad: S::f32s, [output]: [S::f32s; 1]) -> S::f32s {
         let zero = simd.splat_f32s(0.0);
-        simd.select_f32s(simd.greater_than_f32s(output, zero), grad, zero)
+        // A NaN is not less or equal: its gradient passes, as in Burn and PyTorch.
+        simd.select_f32s(simd.less_than_or_equal_f32s(output, zero), zero, grad)
     }
 }
 

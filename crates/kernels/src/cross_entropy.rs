@@ -62,7 +62,8 @@ impl CrossEntropyOps for Flex {
                 let (max, log_sum) = log_sum_exp(logits);
                 // A class of no target mass adds nothing, even where its logit is minus infinity.
                 let terms = logits.iter().zip(targets).filter(|(_, target)| **target != 0.0);
-                *loss = terms.map(|(logit, target)| target * (log_sum - (logit - max))).sum();
+                let terms = terms.map(|(logit, target)| f64::from(target * (log_sum - (logit - max))));
+                *loss = terms.sum::<f64>() as f32;
             }
         }
         flex::tensor(output, [n])
@@ -81,7 +82,7 @@ impl CrossEntropyOps for Flex {
             let rows = rows.zip(flex::values(&targets).chunks_exact(k)).zip(flex::values(&grad));
             for ((row, targets), grad) in rows {
                 let (max, log_sum) = log_sum_exp(row);
-                let mass: f32 = targets.iter().sum();
+                let mass = targets.iter().copied().map(f64::from).sum::<f64>() as f32;
                 for (value, target) in row.iter_mut().zip(targets) {
                     *value = (mass * (*value - max - log_sum).exp() - target) * grad;
                 }
@@ -91,11 +92,13 @@ impl CrossEntropyOps for Flex {
     }
 }
 
+// Sums over the classes are float64's: one by one, float32's lose a digit for each power of ten of classes.
+
 /// The largest logit of a row, and the logarithm of the sum of exponentials above it.
 fn log_sum_exp(row: &[f32]) -> (f32, f32) {
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = row.iter().map(|&x| (x - max).exp()).sum();
-    (max, sum.ln())
+    let sum: f64 = row.iter().map(|&x| f64::from((x - max).exp())).sum();
+    (max, sum.ln() as f32)
 }
 
 impl<B: CrossEntropyOps, C: CheckpointStrategy> CrossEntropyOps for Autodiff<B, C> {

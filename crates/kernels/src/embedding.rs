@@ -71,12 +71,27 @@ impl EmbeddingOps for Flex {
         let tokens = Tokens::new(&numbers, vocabulary);
         let mut output = flex::buffer(vocabulary * width);
         simd::each_row(&mut output, width, |row, output| {
-            for token in tokens.of(row) {
-                let grad = &grad[token * width..][..width];
-                simd::dispatch(simd::Update { f: Plus, target: &mut *output, others: [grad] });
+            let tokens = tokens.of(row);
+            if tokens.len() <= simd::SUMMED {
+                return add_rows(grad, tokens, output);
             }
+            let parts = tokens.chunks(simd::SUMMED).map(|tokens| {
+                let mut sum = vec![0.0; width];
+                add_rows(grad, tokens, &mut sum);
+                sum
+            });
+            output.copy_from_slice(&simd::add_up(width, parts));
         });
         flex::tensor(output, [vocabulary, width])
+    }
+}
+
+/// Adds the rows of `values` with these numbers to `sum`.
+fn add_rows(values: &[f32], rows: &[usize], sum: &mut [f32]) {
+    let width = sum.len();
+    for row in rows {
+        let row = &values[row * width..][..width];
+        simd::dispatch(simd::Update { f: Plus, target: &mut *sum, others: [row] });
     }
 }
 
@@ -129,8 +144,8 @@ impl Tokens {
         Self { starts, tokens }
     }
 
-    fn of(&self, row: usize) -> impl Iterator<Item = usize> {
-        self.tokens[self.starts[row]..self.starts[row + 1]].iter().copied()
+    fn of(&self, row: usize) -> &[usize] {
+        &self.tokens[self.starts[row]..self.starts[row + 1]]
     }
 }
 

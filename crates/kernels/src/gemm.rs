@@ -71,7 +71,7 @@ pub(crate) fn parallel_product(
     } else if k >= LONG * m.max(n) {
         sum_of_products(target, add, factor, a, b);
     } else if 2 * m * n * k < LARGE {
-        multiply(target, add, factor, a, b, Sharing::Columns);
+        multiply(target, add, factor, a, b, Sharing::Halves);
     } else {
         multiply(target, add, factor, a, b, Sharing::Blocks);
     }
@@ -81,14 +81,14 @@ pub(crate) fn parallel_product(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sharing {
     None,
-    /// Each takes a part of the target's longer side.
-    Columns,
+    /// Each takes half of the target's longer side.
+    Halves,
     /// As the `gemm` crate does: block after block of the sums, after each of which the threads meet.
     Blocks,
 }
 
 /// Floating-point operations below which threads that meet at every block wait longer for each other than they work.
-const LARGE: usize = 1 << 29;
+const LARGE: usize = 1 << 26;
 
 /// How many times its sides a product's sums must be long for their parts to be handed to the threads.
 const LONG: usize = 32;
@@ -133,7 +133,7 @@ fn multiply(
     (b, bv): (&[f32], View),
     sharing: Sharing,
 ) {
-    if sharing == Sharing::Columns && to.rows > to.columns {
+    if sharing == Sharing::Halves && to.rows > to.columns {
         // Columns are shared out below: the same product, transposed.
         let (to, a, b) = (to.transposed(), (b, bv.transposed()), (a, av.transposed()));
         return multiply((target, to), add, factor, a, b, sharing);
@@ -189,10 +189,11 @@ fn multiply(
     match sharing {
         Sharing::None => columns(0, n, Parallelism::None),
         Sharing::Blocks => columns(0, n, Parallelism::Rayon(0)),
-        Sharing::Columns => {
-            let width = n.div_ceil(rayon::current_num_threads()).next_multiple_of(WIDEST);
-            let firsts = (0..n).into_par_iter().step_by(width);
-            firsts.for_each(|first| columns(first, width.min(n - first), Parallelism::None));
+        Sharing::Halves => {
+            // Halves on any number of threads: how the sums are cut depends on the columns.
+            let middle = (n / 2).next_multiple_of(WIDEST).min(n);
+            let half = |first: usize, end: usize| columns(first, end - first, Parallelism::None);
+            rayon::join(|| half(0, middle), || half(middle, n));
         }
     }
 }

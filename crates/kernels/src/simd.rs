@@ -198,6 +198,10 @@ pub(crate) fn each_row_of<const N: usize>(
     }
 }
 
+/// Rows that float32 adds up one by one without losing digits that matter: each addition rounds, and where all values
+/// are alike, always the same way.
+pub(crate) const SUMMED: usize = 128;
+
 /// Blocks of rows of `columns` values, handed to `f` with the index of their first row and `sums` sums to add to; the
 /// sums of all blocks together. Blocks are of a fixed size, so that the sums do not depend on the number of threads.
 pub(crate) fn rows_and_sums(
@@ -206,48 +210,56 @@ pub(crate) fn rows_and_sums(
     sums: usize,
     f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
 ) -> Vec<f32> {
-    let total = vec![0.0; sums];
     if columns == 0 || target.is_empty() {
-        return total;
+        return vec![0.0; sums];
     }
     let rows = GRAIN.div_ceil(columns);
     let run = |(block, target): (usize, &mut [f32])| {
-        let mut sums = vec![0.0; sums];
-        f(block * rows, target, &mut sums);
-        sums
+        let parts = target.chunks_mut(SUMMED * columns).enumerate().map(|(part, target)| {
+            let mut sums = vec![0.0; sums];
+            f(block * rows + part * SUMMED, target, &mut sums);
+            sums
+        });
+        add_up(sums, parts)
     };
     if target.len() <= rows * columns {
         return run((0, target));
     }
     let parts: Vec<_> = target.par_chunks_mut(rows * columns).enumerate().map(run).collect();
-    add_up(total, parts)
+    add_up(sums, parts)
 }
 
-/// Adds the sums of each part, in their order.
-fn add_up(mut total: Vec<f32>, parts: Vec<Vec<f32>>) -> Vec<f32> {
-    for part in parts {
-        total.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+/// The sums of all parts, added in their order.
+pub(crate) fn add_up(length: usize, parts: impl IntoIterator<Item = Vec<f32>>) -> Vec<f32> {
+    let mut parts = parts.into_iter();
+    let (first, second) = (parts.next(), parts.next());
+    let Some(second) = second else { return first.unwrap_or_else(|| vec![0.0; length]) };
+    let mut total = vec![0.0; length];
+    for part in first.into_iter().chain([second]).chain(parts) {
+        total.iter_mut().zip(part).for_each(|(sum, part)| *sum += f64::from(part));
     }
-    total
+    total.into_iter().map(|sum| sum as f32).collect()
 }
 
 /// The sum of the rows of `columns` values.
 pub(crate) fn sum_rows(values: &[f32], columns: usize) -> Vec<f32> {
-    let total = vec![0.0; columns];
     if columns == 0 || values.is_empty() {
-        return total;
+        return vec![0.0; columns];
     }
     let block = GRAIN.div_ceil(columns) * columns;
-    let run = |rows: &[f32]| {
-        let mut sums = vec![0.0; columns];
-        dispatch(SumRows { rows, sums: &mut sums });
-        sums
+    let run = |values: &[f32]| {
+        let parts = values.chunks(SUMMED * columns).map(|rows| {
+            let mut sums = vec![0.0; columns];
+            dispatch(SumRows { rows, sums: &mut sums });
+            sums
+        });
+        add_up(columns, parts)
     };
     if values.len() <= block {
         return run(values);
     }
     let parts: Vec<_> = values.par_chunks(block).map(run).collect();
-    add_up(total, parts)
+    add_up(columns, parts)
 }
 
 /// Adds each row to `sums`.

@@ -99,6 +99,9 @@ fn seen(query: usize, queries: usize, keys: usize, causal: bool) -> usize {
     if causal { (query + 1 + keys).saturating_sub(queries).min(keys) } else { keys }
 }
 
+/// In the place of the logarithm of a sum: a query that sees no key. No sum of exponentials that are at most one gives it.
+const BLIND: f32 = f32::INFINITY;
+
 /// Turns scores into weights that sum to one; a row that sees nothing becomes zeros.
 struct Softmax<'a> {
     head: &'a Head<'a>,
@@ -126,7 +129,14 @@ impl WithSimd for Softmax<'_> {
             if let Some(hidden) = self.head.hidden {
                 scores.iter_mut().zip(hidden).for_each(|(score, hidden)| *score += hidden);
             }
-            self.log_sum[row] = normalize(simd, scores);
+            // Asked of the masks: a row of scores that are −∞ of themselves is NaN, as of any softmax.
+            let all_hidden = |hidden: &[f32]| hidden[..seen].iter().all(|&x| x == f32::NEG_INFINITY);
+            self.log_sum[row] = if seen == 0 || self.head.hidden.is_some_and(all_hidden) {
+                scores.fill(0.0);
+                BLIND
+            } else {
+                normalize(simd, scores)
+            };
         }
     }
 }
@@ -135,10 +145,6 @@ impl WithSimd for Softmax<'_> {
 #[inline(always)]
 fn normalize<S: Simd>(simd: S, row: &mut [f32]) -> f32 {
     let largest = softmax::largest(simd, row);
-    if largest == f32::NEG_INFINITY && !row.iter().any(|score| score.is_nan()) {
-        row.fill(0.0);
-        return f32::INFINITY;
-    }
     wide::map(simd, softmax::Power(largest), row);
     let sum = simd::sum(simd, [row], |[power]| power);
     simd::Update { f: softmax::Times(1.0 / sum), target: row, others: [] }.with_simd(simd);
@@ -198,7 +204,12 @@ impl WithSimd for Weights<'_> {
             if let Some(hidden) = hidden {
                 scores.iter_mut().zip(hidden).for_each(|(score, hidden)| *score += hidden);
             }
-            wide::map(simd, softmax::Power(self.of.log_sum[query_row]), scores);
+            let log_sum = self.of.log_sum[query_row];
+            if log_sum == BLIND {
+                scores.fill(0.0);
+            } else {
+                wide::map(simd, softmax::Power(log_sum), scores);
+            }
         }
     }
 }

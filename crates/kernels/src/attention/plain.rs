@@ -1,6 +1,6 @@
 //! Attention of Burn's operations, for any device.
 
-use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
+use burn::backend::{Backend, TensorMetadata, get_or_init_device_settings, tensor::FloatTensor};
 use burn::tensor::{Shape, Slice, TensorData};
 
 use super::Attention;
@@ -36,25 +36,41 @@ pub(super) fn scores<B: Backend>(
     query: FloatTensor<B>,
     key: FloatTensor<B>,
     hidden: FloatTensor<B>,
-    Attention { heads, causal }: Attention,
+    options: Attention,
 ) -> FloatTensor<B> {
-    let (query, key) = (split::<B>(query, heads), split::<B>(key, heads));
-    let ([batch, _, queries, _], keys) = (query.shape().dims(), key.shape()[2]);
+    let mask = mask::<B>(&query, &key, hidden, options.causal);
+    let (query, key) = (split::<B>(query, options.heads), split::<B>(key, options.heads));
     let scale = scale::<B>(&query);
     let product = B::float_matmul(query, B::float_swap_dims(key, 2, 3));
-    let mut scores = B::float_mul_scalar(product, scale.into());
-    if hidden.shape().num_elements() > 0 {
-        scores = B::float_add(scores, B::float_reshape(hidden, Shape::new([batch, 1, 1, keys])));
+    let scores = B::float_mul_scalar(product, scale.into());
+    match mask {
+        Some(mask) => B::float_add(scores, mask),
+        None => scores,
     }
-    if causal {
-        let seen = |(query, key): (usize, usize)| key + queries <= query + keys;
-        let places = (0..queries).flat_map(|query| (0..keys).map(move |key| (query, key)));
-        let mask: Vec<f32> = places.map(|place| if seen(place) { 0.0 } else { f32::NEG_INFINITY }).collect();
-        let data = TensorData::new(mask, [1, 1, queries, keys]);
-        let mask = B::float_from_data(data, &scores.device());
-        scores = B::float_add(scores, mask);
+}
+
+/// Minus infinity where a query does not see a key: `[batch, 1, queries, keys]`, or one for an axis along which all is
+/// the same.
+fn mask<B: Backend>(
+    query: &FloatTensor<B>,
+    key: &FloatTensor<B>,
+    hidden: FloatTensor<B>,
+    causal: bool,
+) -> Option<FloatTensor<B>> {
+    let ([batch, queries, _], keys) = (query.shape().dims(), key.shape()[1]);
+    let hidden = (hidden.shape().num_elements() > 0)
+        .then(|| B::float_reshape(hidden, Shape::new([batch, 1, 1, keys])));
+    if !causal {
+        return hidden;
     }
-    scores
+    let seen = |(query, key): (usize, usize)| key + queries <= query + keys;
+    let places = (0..queries).flat_map(|query| (0..keys).map(move |key| (query, key)));
+    let mask: Vec<f32> = places.map(|place| if seen(place) { 0.0 } else { f32::NEG_INFINITY }).collect();
+    let behind = B::float_from_data(TensorData::new(mask, [1, 1, queries, keys]), &query.device());
+    Some(match hidden {
+        Some(hidden) => B::float_add(hidden, behind),
+        None => behind,
+    })
 }
 
 pub(super) fn forward<B: Backend>(
@@ -64,15 +80,23 @@ pub(super) fn forward<B: Backend>(
     hidden: FloatTensor<B>,
     options: Attention,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
-    let (weights, log_sum) = weights::<B>(scores::<B>(query, key, hidden, options));
+    let mask = mask::<B>(&query, &key, hidden.clone(), options.causal);
+    let scores = scores::<B>(query, key, hidden, options);
+    let mut largest = B::float_max_dim(scores.clone(), 3);
+    if let Some(mask) = mask {
+        // A query that sees no key gives zeros. Scores that are −∞ of themselves are NaN, as of any softmax.
+        let seen = B::float_expand(B::float_max_dim(mask, 3), largest.shape());
+        let bools = get_or_init_device_settings::<B>(&seen.device()).bool_dtype;
+        let blind = B::float_equal_elem(seen, f32::NEG_INFINITY.into(), bools);
+        largest = B::float_mask_fill(largest, blind, f32::MIN.into());
+    }
+    let (weights, log_sum) = weights::<B>(scores, largest);
     (join::<B>(B::float_matmul(weights, split::<B>(value, options.heads))), log_sum)
 }
 
-/// The softmax of each row, and the logarithm of its sum of exponentials.
-fn weights<B: Backend>(scores: FloatTensor<B>) -> (FloatTensor<B>, FloatTensor<B>) {
+/// The softmax of each row, given what to subtract before, and the logarithm of its sum of exponentials.
+fn weights<B: Backend>(scores: FloatTensor<B>, largest: FloatTensor<B>) -> (FloatTensor<B>, FloatTensor<B>) {
     let [batch, heads, queries, _] = scores.shape().dims();
-    // A row of minus infinities gives zeros.
-    let largest = B::float_clamp_min(B::float_max_dim(scores.clone(), 3), f32::MIN.into());
     let exponentials = B::float_exp(B::float_sub(scores, largest.clone()));
     let sum = B::float_sum_dim(exponentials.clone(), 3);
     let sum = B::float_clamp_min(sum, f32::MIN_POSITIVE.into());

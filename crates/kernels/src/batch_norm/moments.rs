@@ -1,7 +1,7 @@
 //! Sums over a batch, channel by channel, and what is done to each value by its channel's numbers.
 //!
-//! Sums are made block by block, blocks of a size that does not depend on the number of threads, and the blocks' sums
-//! are added in order, in float64.
+//! Sums are made block by block, blocks of a size that does not depend on the number of threads, and some images at a
+//! time; these sums are added in order, in float64.
 
 use std::ops::Range;
 
@@ -49,12 +49,14 @@ impl Planes {
     /// The mean and the biased variance of each channel.
     pub(super) fn moments(self, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let parts = self.blocks(|images| {
-            let x = self.part(x, images);
             let mut moments = vec![Moments::default(); self.channels];
-            if self.positions == 1 {
-                simd::dispatch(RowMoments { x, moments: &mut moments });
-            } else {
-                simd::dispatch(PlaneMoments { planes: self, x, moments: &mut moments });
+            for images in some(images) {
+                let x = self.part(x, images);
+                if self.positions == 1 {
+                    simd::dispatch(RowMoments { x, moments: &mut moments });
+                } else {
+                    simd::dispatch(PlaneMoments { planes: self, x, moments: &mut moments });
+                }
             }
             moments
         });
@@ -69,22 +71,23 @@ impl Planes {
 
     /// Of each channel `Σ grad` and `Σ grad · (x − mean)`.
     pub(super) fn gradient_sums(self, x: &[f32], mean: &[f32], grad: &[f32]) -> [Vec<f64>; 2] {
+        let zeros = || [vec![0.0; self.channels], vec![0.0; self.channels]];
         let parts = self.blocks(|images| {
-            let (x, grad) = (self.part(x, images.clone()), self.part(grad, images));
-            let mut sums = [vec![0.0; self.channels], vec![0.0; self.channels]];
-            if self.positions == 1 {
-                simd::dispatch(RowSums { x, mean, grad, sums: &mut sums });
-            } else {
-                simd::dispatch(PlaneSums { planes: self, x, mean, grad, sums: &mut sums });
+            let mut total = zeros();
+            for images in some(images) {
+                let (x, grad) = (self.part(x, images.clone()), self.part(grad, images));
+                let mut sums = [vec![0.0; self.channels], vec![0.0; self.channels]];
+                if self.positions == 1 {
+                    simd::dispatch(RowSums { x, mean, grad, sums: &mut sums });
+                } else {
+                    simd::dispatch(PlaneSums { planes: self, x, mean, grad, sums: &mut sums });
+                }
+                add(&mut total, sums.map(|sums| sums.into_iter().map(f64::from).collect()));
             }
-            sums
+            total
         });
-        let mut total = [vec![0.0; self.channels], vec![0.0; self.channels]];
-        for part in parts {
-            for (total, part) in total.iter_mut().zip(part) {
-                total.iter_mut().zip(part).for_each(|(sum, part)| *sum += f64::from(part));
-            }
-        }
+        let mut total = zeros();
+        parts.into_iter().for_each(|part| add(&mut total, part));
         total
     }
 
@@ -103,6 +106,17 @@ impl Planes {
                 simd::dispatch(simd::Update { f, target, others: [x] });
             });
         }
+    }
+}
+
+/// Images at a time, few enough for sums in float32.
+fn some(images: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    images.clone().step_by(simd::SUMMED).map(move |first| first..images.end.min(first + simd::SUMMED))
+}
+
+fn add(total: &mut [Vec<f64>; 2], part: [Vec<f64>; 2]) {
+    for (total, part) in total.iter_mut().zip(part) {
+        total.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
     }
 }
 
@@ -219,7 +233,7 @@ impl WithSimd for RowMoments<'_> {
         }
         let found = centers.iter().zip(sums).zip(squares);
         for (moments, ((center, sum), squares)) in moments.iter_mut().zip(found) {
-            *moments = Moments::new(count, *center, sum, squares);
+            moments.add(Moments::new(count, *center, sum, squares));
         }
     }
 }
