@@ -324,7 +324,7 @@ impl Conv2dOps for Flex {
 /// The gradients of input, weight and bias; those that are not wanted may be empty.
 type Gradients = (Vec<f32>, Vec<f32>, Vec<f32>);
 
-/// The gradients that are `wanted`, given that of the output, which is zero where `mask` is not positive.
+/// The gradients that are `wanted`, given that of the output, which is zero where `mask` is at most zero.
 fn direct_gradients(
     sizes: Sizes,
     input: &[f32],

@@ -89,7 +89,7 @@ impl Scratch {
         Self { layout, values: Vec::new() }
     }
 
-    /// `image` laid out, and zero where `mask` is not positive.
+    /// `image` laid out, and zero where `mask` is at most zero.
     pub(super) fn source<'a>(&'a mut self, image: &'a [f32], mask: Option<&[f32]>) -> &'a [f32] {
         let [height, width] = self.layout.size;
         if mask.is_none() && self.layout.plain {
@@ -134,7 +134,7 @@ impl WithSimd for Fill<'_> {
     }
 }
 
-/// Every `step`th pixel from `first` on, zero where `mask` is not positive.
+/// Every `step`th pixel from `first` on, zero where `mask` is at most zero.
 #[inline(always)]
 pub(super) fn copy<S: Simd>(
     simd: S,
@@ -155,13 +155,13 @@ pub(super) fn copy<S: Simd>(
         }
         (Some(mask), _) => {
             let pixels = pixels[first..].iter().zip(&mask[first..]).step_by(step);
-            let pixels = pixels.map(|(pixel, mask)| if *mask > 0.0 { *pixel } else { 0.0 });
+            let pixels = pixels.map(|(pixel, mask)| if *mask <= 0.0 { 0.0 } else { *pixel });
             target.iter_mut().zip(pixels).for_each(|(target, pixel)| *target = pixel);
         }
     }
 }
 
-/// A pixel where the mask is positive, else zero.
+/// Zero where the mask is at most zero, else the pixel: a NaN's gradient passes.
 #[derive(Clone, Copy)]
 struct Masked;
 
@@ -169,6 +169,6 @@ impl Lanes<2> for Masked {
     #[inline(always)]
     fn apply<S: Simd>(self, simd: S, _: S::f32s, [pixel, mask]: [S::f32s; 2]) -> S::f32s {
         let zero = simd.splat_f32s(0.0);
-        simd.select_f32s(simd.greater_than_f32s(mask, zero), pixel, zero)
+        simd.select_f32s(simd.less_than_or_equal_f32s(mask, zero), zero, pixel)
     }
 }

@@ -120,7 +120,7 @@ impl Winograd {
         finite.then_some(output)
     }
 
-    /// The gradients that are `wanted`, given that of the output, which is zero where `mask` is not positive.
+    /// The gradients that are `wanted`, given that of the output, which is zero where `mask` is at most zero.
     pub(super) fn backward(
         &self,
         input: &[f32],

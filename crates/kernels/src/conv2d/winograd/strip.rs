@@ -34,7 +34,7 @@ impl Strip {
         (channel * self.size[0] + place(0, y)) * self.size[1] + place(1, self.inside(1).start)
     }
 
-    /// `values[pixel][channel]` of the window: zero outside the image, and where `mask` is not positive.
+    /// `values[pixel][channel]` of the window: zero outside the image, and where `mask` is at most zero.
     pub(super) fn read(self, image: &[f32], mask: Option<&[f32]>, values: &mut Vec<f32>) {
         values.resize(self.length(), 0.0);
         values.fill(0.0);
