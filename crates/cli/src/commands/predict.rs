@@ -8,7 +8,6 @@ use crate::{
     error::CliError,
     output::{Output, Status},
     run::Run,
-    threads,
 };
 
 #[derive(Debug, clap::Args)]
@@ -33,7 +32,6 @@ enum Format {
 }
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
-    threads::start(None)?;
     let run = Run::open(&args.run)?;
     let task = &run.config.format.task;
     let format = if output.is_json() { Format::Json } else { args.format };
