@@ -130,7 +130,8 @@ pub(crate) trait AttentionOps: Backend {
         options: Attention,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let split = |tensor| plain::split::<Self>(tensor, options.heads);
-        let scores = plain::scores::<Self>(query.clone(), key.clone(), hidden, options);
+        let mask = plain::mask::<Self>(&query, &key, hidden, options.causal);
+        let scores = plain::scores::<Self>(query.clone(), key.clone(), mask, options.heads);
         let [batch, heads, queries] = log_sum.shape().dims();
         let log_sum = Self::float_reshape(log_sum, Shape::new([batch, heads, queries, 1]));
         let weights = Self::float_exp(Self::float_sub(scores, log_sum));

@@ -12,7 +12,7 @@ use pulp::{Simd, WithSimd};
 
 use crate::{
     flex,
-    simd::{self, Lanes, Update},
+    simd::{self, Sum, Update},
     tape,
     windows::Windows,
 };
@@ -149,7 +149,7 @@ impl WithSimd for Forward<'_> {
                 None => inside.fill(0.0),
             }
             for pixels in rows {
-                Update { f: Plus, target: inside, others: [&plane[pixels]] }.with_simd(simd);
+                Update { f: Sum, target: inside, others: [&plane[pixels]] }.with_simd(simd);
             }
             if apart {
                 for (x, mean) in output.iter_mut().enumerate() {
@@ -159,7 +159,7 @@ impl WithSimd for Forward<'_> {
                 let length = sums.len();
                 sums.copy_from_slice(&columns[..length]);
                 for x in 1..size {
-                    Update { f: Plus, target: &mut sums, others: [&columns[x..][..length]] }.with_simd(simd);
+                    Update { f: Sum, target: &mut sums, others: [&columns[x..][..length]] }.with_simd(simd);
                 }
                 for (mean, sum) in output.iter_mut().zip(sums.iter().step_by(stride)) {
                     *mean = sum * share;
@@ -199,7 +199,7 @@ impl WithSimd for Backward<'_> {
                     let columns = &mut columns[x..];
                     if stride == 1 {
                         let target = &mut columns[..shares.len()];
-                        Update { f: Plus, target, others: [&shares] }.with_simd(simd);
+                        Update { f: Sum, target, others: [&shares] }.with_simd(simd);
                     } else {
                         let columns = columns.iter_mut().step_by(stride);
                         columns.zip(&shares).for_each(|(column, share)| *column += share);
@@ -208,18 +208,8 @@ impl WithSimd for Backward<'_> {
             }
             let inside = &columns[windows.padding[1]..][..windows.image[1]];
             for pixels in windows.rows(row) {
-                Update { f: Plus, target: &mut output[pixels], others: [inside] }.with_simd(simd);
+                Update { f: Sum, target: &mut output[pixels], others: [inside] }.with_simd(simd);
             }
         }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Plus;
-
-impl Lanes<1> for Plus {
-    #[inline(always)]
-    fn apply<S: Simd>(self, simd: S, sum: S::f32s, [value]: [S::f32s; 1]) -> S::f32s {
-        simd.add_f32s(sum, value)
     }
 }

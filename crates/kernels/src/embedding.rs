@@ -8,9 +8,8 @@ use burn::backend::{
     tensor::{FloatTensor, IntTensor},
 };
 use burn::tensor::{DType, IndexingUpdateOp, Int, IntDType, Shape, Tensor};
-use pulp::Simd;
 
-use crate::{flex, simd, simd::Lanes, tape};
+use crate::{flex, simd, tape};
 
 /// The row of `weight` `[vocabulary, width]` at each of `indices` `[batch, tokens]`: `[batch, tokens, width]`.
 ///
@@ -91,7 +90,7 @@ fn add_rows(values: &[f32], rows: &[usize], sum: &mut [f32]) {
     let width = sum.len();
     for row in rows {
         let row = &values[row * width..][..width];
-        simd::dispatch(simd::Update { f: Plus, target: &mut *sum, others: [row] });
+        simd::dispatch(simd::Update { f: simd::Sum, target: &mut *sum, others: [row] });
     }
 }
 
@@ -146,16 +145,6 @@ impl Tokens {
 
     fn of(&self, row: usize) -> &[usize] {
         &self.tokens[self.starts[row]..self.starts[row + 1]]
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Plus;
-
-impl Lanes<1> for Plus {
-    #[inline(always)]
-    fn apply<S: Simd>(self, simd: S, sum: S::f32s, [value]: [S::f32s; 1]) -> S::f32s {
-        simd.add_f32s(sum, value)
     }
 }
 

@@ -279,8 +279,9 @@ impl WithSimd for SumRows<'_> {
     }
 }
 
+/// The target plus the value.
 #[derive(Clone, Copy)]
-struct Sum;
+pub(crate) struct Sum;
 
 impl Lanes<1> for Sum {
     #[inline(always)]

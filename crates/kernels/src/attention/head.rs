@@ -99,6 +99,17 @@ fn seen(query: usize, queries: usize, keys: usize, causal: bool) -> usize {
     if causal { (query + 1 + keys).saturating_sub(queries).min(keys) } else { keys }
 }
 
+/// The first `seen` scores of a query with what hides their keys added; zeros behind them.
+#[inline(always)]
+fn mask<'a>(scores: &'a mut [f32], seen: usize, hidden: Option<&[f32]>) -> &'a mut [f32] {
+    let (scores, behind) = scores.split_at_mut(seen);
+    behind.fill(0.0);
+    if let Some(hidden) = hidden {
+        scores.iter_mut().zip(hidden).for_each(|(score, hidden)| *score += hidden);
+    }
+    scores
+}
+
 /// In the place of the logarithm of a sum: a query that sees no key. No sum of exponentials that are at most one gives it.
 const BLIND: f32 = f32::INFINITY;
 
@@ -124,11 +135,8 @@ impl WithSimd for Softmax<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         for row in 0..self.block.count {
             let seen = self.seen(row);
-            let (scores, behind) = self.scores[row * self.block.seen..][..self.block.seen].split_at_mut(seen);
-            behind.fill(0.0);
-            if let Some(hidden) = self.head.hidden {
-                scores.iter_mut().zip(hidden).for_each(|(score, hidden)| *score += hidden);
-            }
+            let scores = &mut self.scores[row * self.block.seen..][..self.block.seen];
+            let scores = mask(scores, seen, self.head.hidden);
             // Asked of the masks: a row of scores that are −∞ of themselves is NaN, as of any softmax.
             let all_hidden = |hidden: &[f32]| hidden[..seen].iter().all(|&x| x == f32::NEG_INFINITY);
             self.log_sum[row] = if seen == 0 || self.head.hidden.is_some_and(all_hidden) {
@@ -199,11 +207,7 @@ impl WithSimd for Weights<'_> {
         for (row, scores) in self.scores.chunks_exact_mut(self.block.seen.max(1)).enumerate() {
             let query_row = self.block.first + row;
             let seen = seen(query_row, query.1.rows, key.1.rows, causal);
-            let (scores, behind) = scores.split_at_mut(seen);
-            behind.fill(0.0);
-            if let Some(hidden) = hidden {
-                scores.iter_mut().zip(hidden).for_each(|(score, hidden)| *score += hidden);
-            }
+            let scores = mask(scores, seen, hidden);
             let log_sum = self.of.log_sum[query_row];
             if log_sum == BLIND {
                 scores.fill(0.0);

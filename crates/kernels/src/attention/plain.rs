@@ -35,11 +35,10 @@ pub(super) fn scale<B: Backend>(query: &FloatTensor<B>) -> f64 {
 pub(super) fn scores<B: Backend>(
     query: FloatTensor<B>,
     key: FloatTensor<B>,
-    hidden: FloatTensor<B>,
-    options: Attention,
+    mask: Option<FloatTensor<B>>,
+    heads: usize,
 ) -> FloatTensor<B> {
-    let mask = mask::<B>(&query, &key, hidden, options.causal);
-    let (query, key) = (split::<B>(query, options.heads), split::<B>(key, options.heads));
+    let (query, key) = (split::<B>(query, heads), split::<B>(key, heads));
     let scale = scale::<B>(&query);
     let product = B::float_matmul(query, B::float_swap_dims(key, 2, 3));
     let scores = B::float_mul_scalar(product, scale.into());
@@ -51,7 +50,7 @@ pub(super) fn scores<B: Backend>(
 
 /// Minus infinity where a query does not see a key: `[batch, 1, queries, keys]`, or one for an axis along which all is
 /// the same.
-fn mask<B: Backend>(
+pub(super) fn mask<B: Backend>(
     query: &FloatTensor<B>,
     key: &FloatTensor<B>,
     hidden: FloatTensor<B>,
@@ -80,8 +79,8 @@ pub(super) fn forward<B: Backend>(
     hidden: FloatTensor<B>,
     options: Attention,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
-    let mask = mask::<B>(&query, &key, hidden.clone(), options.causal);
-    let scores = scores::<B>(query, key, hidden, options);
+    let mask = mask::<B>(&query, &key, hidden, options.causal);
+    let scores = scores::<B>(query, key, mask.clone(), options.heads);
     let mut largest = B::float_max_dim(scores.clone(), 3);
     if let Some(mask) = mask {
         // A query that sees no key gives zeros. Scores that are −∞ of themselves are NaN, as of any softmax.
