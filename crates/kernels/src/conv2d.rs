@@ -130,6 +130,9 @@ struct Sizes {
 /// The parts that a batch is cut into, whatever the number of threads, so that sums over them come out the same.
 const PARTS: usize = 16;
 
+/// Images below which the threads share one image's channels, not the images.
+const FEW_IMAGES: usize = 4;
+
 /// Multiply-adds below which a second thread costs more than it brings.
 const PARALLEL: usize = 1 << 19;
 
@@ -281,7 +284,7 @@ impl Conv2dOps for Flex {
             };
             if sizes.is_little() {
                 run(0, &mut output);
-            } else if sizes.images < 4 {
+            } else if sizes.images < FEW_IMAGES {
                 let mut scratch = correlation.scratch();
                 for (image, output) in output.chunks_exact_mut(after).enumerate() {
                     let source = scratch.source(&input[image * before..][..before], None);

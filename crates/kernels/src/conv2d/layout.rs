@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::simd::{self, Lanes};
+use crate::simd::{self, Lanes, WIDEST};
 
 /// Zeros behind a scratch image, so that the widest tile may read past its last pixel.
 const SPARE: usize = 128;
@@ -157,6 +157,40 @@ pub(super) fn copy<S: Simd>(
             let pixels = pixels[first..].iter().zip(&mask[first..]).step_by(step);
             let pixels = pixels.map(|(pixel, mask)| if *mask <= 0.0 { 0.0 } else { *pixel });
             target.iter_mut().zip(pixels).for_each(|(target, pixel)| *target = pixel);
+        }
+    }
+}
+
+/// Pixels of some planes, which lie `distance` apart, from `first` on in the first of them.
+pub(super) struct Pixels<'a> {
+    pub(super) image: &'a [f32],
+    /// As in [`copy`].
+    pub(super) mask: Option<&'a [f32]>,
+    pub(super) first: usize,
+    pub(super) distance: usize,
+    pub(super) channels: usize,
+    pub(super) count: usize,
+}
+
+impl Pixels<'_> {
+    /// The channels of each pixel side by side, pixels `pitch` apart.
+    #[inline(always)]
+    pub(super) fn transpose<S: Simd>(self, simd: S, target: &mut [f32], pitch: usize) {
+        let mut tile = [[0.0; WIDEST]; WIDEST];
+        for block in (0..self.channels).step_by(WIDEST) {
+            let width = WIDEST.min(self.channels - block);
+            for start in (0..self.count).step_by(WIDEST) {
+                let length = WIDEST.min(self.count - start);
+                for (channel, line) in tile.iter_mut().enumerate().take(width) {
+                    let from = self.first + (block + channel) * self.distance + start;
+                    let mask = self.mask.map(|mask| &mask[from..][..length]);
+                    copy(simd, &mut line[..length], &self.image[from..][..length], mask, 0, 1);
+                }
+                for pixel in 0..length {
+                    let target = target[(start + pixel) * pitch + block..][..width].iter_mut();
+                    target.zip(&tile).for_each(|(target, line)| *target = line[pixel]);
+                }
+            }
         }
     }
 }

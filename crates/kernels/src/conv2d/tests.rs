@@ -183,6 +183,27 @@ fn one_gradient_alone_is_the_same() {
     }
 }
 
+/// Thousands of like values, whose sum loses digits in float32 where each is added to it.
+#[test]
+fn the_bias_of_many_pixels_keeps_its_digits() {
+    let count = 4 * 200 * 200;
+    let exact = f64::from(0.1_f32) * count as f64;
+    // In tiles, along channels, and along pixels.
+    for (inputs, outputs) in [(16, 16), (8, 16), (1, 3)] {
+        let (input, weight) = ([4, inputs, 202, 202], [outputs, inputs, 3, 3]);
+        let sizes = Sizes::new(input, weight, options([1; 2], [0; 2], [1; 2], 1));
+        let (x, w) = (vec![0.0; input.iter().product()], vec![0.0; weight.iter().product()]);
+        let (grad, wanted) = (vec![0.1; outputs * count], [false, true, true]);
+        let tiled = Winograd::new(&sizes).map(|tiles| tiles.backward(&x, &w, &grad, None, wanted).unwrap());
+        assert_eq!(tiled.is_some(), inputs == 16);
+        let found = [tiled, Some(direct_gradients(sizes, &x, &w, &grad, None, wanted))];
+        for (_, _, bias) in found.into_iter().flatten() {
+            assert_eq!(bias.len(), outputs);
+            assert!(bias.iter().all(|sum| (f64::from(*sum) - exact).abs() <= 1e-5 * exact), "{bias:?}");
+        }
+    }
+}
+
 #[test]
 fn an_empty_batch_gives_an_empty_output_and_no_gradient() {
     let [output, x, w, b] = ours([0, 2, 5, 5], [3, 2, 3, 3], options([1; 2], [0; 2], [1; 2], 1), Fused::Relu);

@@ -10,7 +10,7 @@ use pulp::{Simd, WithSimd};
 
 use super::{
     Sizes,
-    layout::{Layout, Scratch, copy},
+    layout::{Layout, Pixels, Scratch, copy},
 };
 use crate::simd;
 
@@ -39,8 +39,8 @@ pub(super) struct WeightGradient {
 pub(super) struct Sums {
     /// `[channel][tap]` along pixels, else `[group][tap][channel, padded]`.
     weight: Vec<f32>,
-    /// One value per channel, padded as there.
-    bias: Vec<f32>,
+    /// One value per channel, padded as there; of many pixels, hence in float64.
+    bias: Vec<f64>,
     scratch: Scratch,
     gradient: Vec<f32>,
 }
@@ -86,7 +86,7 @@ impl WeightGradient {
             bias.iter_mut().zip(&part.bias).for_each(|(sum, value)| *sum += value);
         }
         if self.along_pixels {
-            return (weight, bias);
+            return (weight, bias.into_iter().map(|sum| sum as f32).collect());
         }
         let (taps, pitch, channels) = (self.offsets.len(), self.pitch(), self.sizes.group_outputs());
         let place = |channel: usize| (channel / channels, channel % channels);
@@ -95,7 +95,8 @@ impl WeightGradient {
             let ((group, channel), weight) = (place(output), &weight);
             (0..taps).map(move |tap| weight[(group * taps + tap) * pitch + channel])
         };
-        let bias = outputs.clone().map(|output| bias[place(output).0 * pitch + place(output).1]).collect();
+        let sum = |output: usize| bias[place(output).0 * pitch + place(output).1] as f32;
+        let bias = outputs.clone().map(sum).collect();
         (outputs.flat_map(row).collect(), bias)
     }
 }
@@ -106,7 +107,7 @@ struct Add<'a> {
     grad: &'a [f32],
     mask: Option<&'a [f32]>,
     weight: &'a mut [f32],
-    bias: &'a mut [f32],
+    bias: &'a mut [f64],
     gradient: &'a mut Vec<f32>,
 }
 
@@ -161,10 +162,7 @@ impl Add<'_> {
         }
         let gradients: [&[f32]; M] = std::array::from_fn(|m| &self.gradient[m * positions..][..positions]);
         for (gradient, bias) in gradients.iter().zip(&mut self.bias[first..]) {
-            let (vectors, rest) = S::as_simd_f32s(gradient);
-            let rest = simd.partial_load_f32s(rest);
-            let sum = vectors.iter().fold(rest, |sum, vector| simd.add_f32s(sum, *vector));
-            *bias += simd.reduce_sum_f32s(sum);
+            *bias += f64::from(simd::sum(simd, [gradient], |[value]| value));
         }
         let (source, taps) = (&self.source[self.group_source(group)..], self.of.offsets.len());
         let sums = &mut self.weight[first * taps..];
@@ -188,11 +186,8 @@ impl Add<'_> {
             let lines = block.min(rows - y);
             self.transpose(simd, group, y * columns, lines * columns);
             let gradient = &self.gradient[..lines * columns * pitch];
-            let (bias, _) = S::as_mut_simd_f32s(&mut self.bias[group * pitch..][..pitch]);
-            for pixel in gradient.chunks_exact(pitch) {
-                let (pixel, _) = S::as_simd_f32s(pixel);
-                bias.iter_mut().zip(pixel).for_each(|(sum, value)| *sum = simd.add_f32s(*sum, *value));
-            }
+            let bias = self.bias[group * pitch..].iter_mut();
+            bias.zip(simd::sum_rows(gradient, pitch)).for_each(|(sum, value)| *sum += f64::from(value));
             let source = &self.source[self.group_source(group) + y * self.of.layout.width..];
             let sums = &mut self.weight[group * taps * pitch..][..taps * pitch];
             let pass = Pass { gradient, pitch, columns, source, width: self.of.layout.width };
@@ -215,23 +210,12 @@ impl Add<'_> {
         let ([rows, columns], pitch, channels) =
             (self.of.sizes.output, self.of.pitch(), self.of.sizes.group_outputs());
         let area = rows * columns;
-        let mut tile = [[0.0; LANES]; LANES];
-        for block in (0..channels).step_by(LANES) {
-            let width = LANES.min(channels - block);
-            for start in (0..count).step_by(LANES) {
-                let length = LANES.min(count - start);
-                for (channel, line) in tile.iter_mut().enumerate().take(width) {
-                    let from = (group * channels + block + channel) * area + first + start;
-                    let mask = self.mask.map(|mask| &mask[from..][..length]);
-                    copy(simd, &mut line[..length], &self.grad[from..][..length], mask, 0, 1);
-                }
-                let pixels = self.gradient[start * pitch..].chunks_exact_mut(pitch).take(length);
-                for (pixel, target) in pixels.enumerate() {
-                    let target = target[block..block + width].iter_mut();
-                    target.zip(&tile).for_each(|(target, line)| *target = line[pixel]);
-                }
-            }
-        }
+        let first = group * channels * area + first;
+        Pixels { image: self.grad, mask: self.mask, first, distance: area, channels, count }.transpose(
+            simd,
+            self.gradient,
+            pitch,
+        );
     }
 }
 

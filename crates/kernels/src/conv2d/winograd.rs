@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Conv2d, Gradients, Sizes};
+use super::{Conv2d, FEW_IMAGES, Gradients, Sizes};
 use crate::{
     flex,
     gemm::{View, product},
@@ -29,9 +29,6 @@ const PLACES: usize = 16;
 
 /// Channels from which on the tiles save more than they cost.
 const CHANNELS: usize = 16;
-
-/// Images from which on it does not matter that one image is not shared out.
-const IMAGES: usize = 4;
 
 /// Values of transformed tiles worked on at a time: what the second cache holds beside the weights.
 const BLOCK: usize = 1 << 17;
@@ -54,7 +51,8 @@ pub(super) struct Winograd {
 struct Sums {
     /// `[place][input channel][output channel, padded]`.
     weight: Vec<f32>,
-    bias: Vec<f32>,
+    /// Of many pixels, hence in float64.
+    bias: Vec<f64>,
 }
 
 /// Buffers of one thread: strips of pixels before and after, and their tiles.
@@ -74,7 +72,7 @@ impl Winograd {
         let tiles = sizes.output.map(|size| size.div_ceil(2));
         let area = |[height, width]: [usize; 2]| height * width;
         let pays = sizes.inputs.min(sizes.outputs) >= CHANNELS
-            && sizes.images >= IMAGES
+            && sizes.images >= FEW_IMAGES
             && 5 * PLACES * area(tiles) <= 4 * 9 * area(sizes.output);
         if !fits || !pays {
             return None;
@@ -106,14 +104,8 @@ impl Winograd {
                 let input = &input[image * before..][..before];
                 self.blocks().all(|block| {
                     self.read_input(&block, input, &mut room);
-                    let tiles = (&room.input_tiles[..], self.inputs);
-                    self.multiply(&block, tiles, (&weight, self.outputs), &mut room.output_tiles);
-                    let strip = self.output_strip(&block);
-                    room.output.resize(strip.length(), 0.0);
                     let transform = Transform::Output { bias: &padded, relu };
-                    let finite = self.transform(transform, &block, &mut room.output, &mut room.output_tiles);
-                    strip.write(&room.output, strip.pixels[0], output);
-                    finite
+                    self.write_output(&block, &weight, transform, &mut room, output)
                 })
             })
         });
@@ -144,7 +136,8 @@ impl Winograd {
                 carried.clear();
                 for block in self.blocks() {
                     self.read_gradient(&block, grad, mask, &mut room);
-                    simd::dispatch(simd::SumRows { rows: &room.output, sums: &mut sums.bias });
+                    let sum = simd::sum_rows(&room.output, self.outputs);
+                    sums.bias.iter_mut().zip(sum).for_each(|(sum, value)| *sum += f64::from(value));
                     if wanted[1] {
                         self.read_input(&block, input, &mut room);
                         self.add_products(&block, &room, &mut sums.weight);
@@ -198,14 +191,14 @@ impl Winograd {
             sums.weight.iter_mut().zip(&part.weight).for_each(|(sum, value)| *sum += value);
             sums.bias.iter_mut().zip(&part.bias).for_each(|(sum, value)| *sum += value);
         }
-        sums.bias.truncate(outputs);
         let pairs = 0..if wants_weight { outputs * inputs } else { 0 };
         let kernel = |pair: usize| {
             let (output, input) = (pair / inputs, pair % inputs);
             let place = |place: usize| sums.weight[(place * inputs + input) * self.outputs + output];
             transform::weights_adjoint(std::array::from_fn(place))
         };
-        (pairs.flat_map(kernel).collect(), sums.bias)
+        let bias = sums.bias[..outputs].iter().map(|sum| *sum as f32);
+        (pairs.flat_map(kernel).collect(), bias.collect())
     }
 
     /// Images per part.
@@ -301,6 +294,24 @@ impl Winograd {
         }
     }
 
+    /// The output of one block. Whether it is finite.
+    fn write_output(
+        &self,
+        block: &Range<usize>,
+        weight: &[f32],
+        transform: Transform<'_>,
+        room: &mut Room,
+        target: &mut [f32],
+    ) -> bool {
+        let strip = self.output_strip(block);
+        let Room { input_tiles, output, output_tiles, .. } = room;
+        self.multiply(block, (input_tiles, self.inputs), (weight, self.outputs), output_tiles);
+        output.resize(strip.length(), 0.0);
+        let finite = self.transform(transform, block, output, output_tiles);
+        strip.write(output, target);
+        finite
+    }
+
     /// The input's gradient of one block; what the next one adds to is `carried` there. Whether it is finite.
     fn write_gradient(
         &self,
@@ -318,10 +329,11 @@ impl Winograd {
         input.resize(strip.length(), 0.0);
         let finite = self.transform(Transform::InputAdjoint, block, input, input_tiles);
         let is_last = block.end == self.tiles[0];
-        let rows = strip.pixels[0] - if is_last { 0 } else { 2 };
-        strip.write(input, rows, target);
+        let whole =
+            Strip { pixels: [strip.pixels[0] - if is_last { 0 } else { 2 }, strip.pixels[1]], ..strip };
+        whole.write(input, target);
         carried.clear();
-        carried.extend_from_slice(&input[rows * strip.pixels[1] * strip.pitch..]);
+        carried.extend_from_slice(&input[whole.length()..]);
         finite
     }
 }

@@ -2,8 +2,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::super::layout::copy;
-use crate::simd::{self, WIDEST};
+use super::super::layout::Pixels;
+use crate::simd;
 
 /// A window onto the planes of an image: `pixels` rows and columns from `first` on, which may lie outside.
 #[derive(Debug, Clone, Copy)]
@@ -13,7 +13,7 @@ pub(super) struct Strip {
     pub(super) channels: usize,
     pub(super) first: [isize; 2],
     pub(super) pixels: [usize; 2],
-    /// Values from one pixel to the next, a multiple of [`WIDEST`].
+    /// Values from one pixel to the next, a multiple of the widest vector.
     pub(super) pitch: usize,
 }
 
@@ -41,13 +41,10 @@ impl Strip {
         simd::dispatch(Read { strip: self, image, mask, values });
     }
 
-    /// The first `rows` rows of the window into the image, without what lies outside.
-    pub(super) fn write(self, values: &[f32], rows: usize, image: &mut [f32]) {
+    /// The window into the image, without what lies outside.
+    pub(super) fn write(self, values: &[f32], image: &mut [f32]) {
         let columns = self.inside(1);
         for y in self.inside(0) {
-            if y >= rows {
-                break;
-            }
             for channel in 0..self.channels {
                 let line = &mut image[self.line(channel, y)..][..columns.len()];
                 let pixels = &values[(y * self.pixels[1] + columns.start) * self.pitch + channel..];
@@ -72,26 +69,11 @@ impl WithSimd for Read<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { strip, image, mask, values } = self;
         let columns = strip.inside(1);
-        let mut lines = [[0.0; WIDEST]; WIDEST];
         for y in strip.inside(0) {
-            let row = (y * strip.pixels[1] + columns.start) * strip.pitch;
-            for block in (0..strip.channels).step_by(WIDEST) {
-                let width = WIDEST.min(strip.channels - block);
-                for start in (0..columns.len()).step_by(WIDEST) {
-                    let count = WIDEST.min(columns.len() - start);
-                    for (channel, line) in lines.iter_mut().enumerate().take(width) {
-                        let from = strip.line(block + channel, y) + start;
-                        let mask = mask.map(|mask| &mask[from..][..count]);
-                        copy(simd, &mut line[..count], &image[from..][..count], mask, 0, 1);
-                    }
-                    for pixel in 0..count {
-                        let target = &mut values[row + (start + pixel) * strip.pitch + block..][..width];
-                        for (channel, target) in target.iter_mut().enumerate() {
-                            *target = lines[channel][pixel];
-                        }
-                    }
-                }
-            }
+            let target = &mut values[(y * strip.pixels[1] + columns.start) * strip.pitch..];
+            let (first, distance) = (strip.line(0, y), strip.size[0] * strip.size[1]);
+            Pixels { image, mask, first, distance, channels: strip.channels, count: columns.len() }
+                .transpose(simd, target, strip.pitch);
         }
     }
 }
