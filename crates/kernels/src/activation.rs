@@ -1,5 +1,7 @@
 //! Smooth activation functions: GELU, SiLU, sigmoid and tanh.
 
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+
 use burn::backend::{
     Autodiff, Backend, Dispatch, Flex, autodiff::checkpoint::strategy::CheckpointStrategy, backend_extension,
     tensor::FloatTensor,
@@ -33,7 +35,7 @@ pub fn smooth<const D: usize>(function: Smooth, input: Tensor<D>) -> Tensor<D> {
     Tensor::from_dispatch(<Dispatch as SmoothOps>::smooth(input.into_dispatch(), function))
 }
 
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "wgpu"))]
 pub(crate) trait SmoothOps: Backend {
     fn smooth(input: FloatTensor<Self>, function: Smooth) -> FloatTensor<Self> {
         match function {
@@ -51,7 +53,15 @@ pub(crate) trait SmoothOps: Backend {
         function: Smooth,
     ) -> FloatTensor<Self> {
         match function {
-            Smooth::Gelu => Self::gelu_backward(kept, grad),
+            // Φ(x) + x φ(x); Burn's own is that of an approximation by tanh.
+            Smooth::Gelu => {
+                let erf = Self::float_erf(Self::float_mul_scalar(kept.clone(), FRAC_1_SQRT_2.into()));
+                let below = Self::float_mul_scalar(Self::float_add_scalar(erf, 1.0.into()), 0.5.into());
+                let square = Self::float_mul(kept.clone(), kept.clone());
+                let power = Self::float_exp(Self::float_mul_scalar(square, (-0.5).into()));
+                let density = Self::float_mul_scalar(power, (0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2).into());
+                Self::float_mul(grad, Self::float_add(below, Self::float_mul(kept, density)))
+            }
             Smooth::Silu => {
                 // s + x s (1 − s)
                 let s = Self::sigmoid(kept.clone());
@@ -69,7 +79,7 @@ pub(crate) trait SmoothOps: Backend {
 }
 
 /// The derivatives of GELU and SiLU need the input, those of sigmoid and tanh the output.
-fn kept<T>(function: Smooth, input: T, output: T) -> T {
+pub(crate) fn kept<T>(function: Smooth, input: T, output: T) -> T {
     match function {
         Smooth::Gelu | Smooth::Silu => input,
         Smooth::Sigmoid | Smooth::Tanh => output,

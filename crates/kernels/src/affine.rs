@@ -48,7 +48,7 @@ pub fn affine(input: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, fused: Fused
     ))
 }
 
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "wgpu"))]
 pub(crate) trait AffineOps: SmoothOps {
     fn affine(
         input: FloatTensor<Self>,
@@ -75,7 +75,10 @@ pub(crate) trait AffineOps: SmoothOps {
         let output = match fused {
             Fused::None => sum.clone(),
             Fused::Relu => Self::relu(sum.clone()),
-            Fused::Smooth(function) => Self::smooth(sum.clone(), function),
+            Fused::Smooth(function) => {
+                let output = Self::smooth(sum.clone(), function);
+                return (output.clone(), activation::kept(function, sum, output));
+            }
         };
         (output, sum)
     }

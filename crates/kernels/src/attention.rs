@@ -96,7 +96,7 @@ fn hidden(padding: Option<Tensor<2, Bool>>, shape: [usize; 2], device: &Device) 
     Tensor::zeros(shape, device).mask_fill(padding, f32::NEG_INFINITY)
 }
 
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "wgpu"))]
 pub(crate) trait AttentionOps: Backend {
     fn attend(
         query: FloatTensor<Self>,

@@ -56,7 +56,7 @@ pub fn avg_pool2d(input: Tensor<4>, options: AvgPool2d) -> Tensor<4> {
     Tensor::from_dispatch(<Dispatch as AvgPoolOps>::avg_pool(input.into_dispatch(), options))
 }
 
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "wgpu"))]
 pub(crate) trait AvgPoolOps: Backend {
     fn avg_pool(input: FloatTensor<Self>, options: AvgPool2d) -> FloatTensor<Self> {
         Self::avg_pool2d(input, options.kernel, options.stride, options.padding, true, false)

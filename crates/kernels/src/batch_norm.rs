@@ -89,7 +89,7 @@ fn check(input: &Tensor<3>, of_channels: [&Tensor<1>; 2]) {
     }
 }
 
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "wgpu"))]
 pub(crate) trait BatchNormOps: Backend {
     /// The output, the mean and the biased variance.
     fn normalize_by_batch(

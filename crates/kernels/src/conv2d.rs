@@ -70,7 +70,7 @@ pub fn conv2d(
     ))
 }
 
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "wgpu"))]
 pub(crate) trait Conv2dOps: AffineOps {
     fn fused_conv2d(
         input: FloatTensor<Self>,

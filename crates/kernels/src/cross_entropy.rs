@@ -2,7 +2,7 @@
 
 use burn::backend::{
     Autodiff, Backend, Dispatch, Flex, TensorMetadata, autodiff::checkpoint::strategy::CheckpointStrategy,
-    backend_extension, tensor::FloatTensor,
+    backend_extension, get_or_init_device_settings, tensor::FloatTensor,
 };
 use burn::tensor::{Shape, Tensor};
 
@@ -24,11 +24,15 @@ pub fn softmax_cross_entropy(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1>
     ))
 }
 
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "wgpu"))]
 pub(crate) trait CrossEntropyOps: Backend {
     fn softmax_cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self> {
-        let rows = logits.shape()[0];
-        let product = Self::float_mul(log_softmax::<Self>(logits), targets);
+        let (rows, bools) =
+            (logits.shape()[0], get_or_init_device_settings::<Self>(&logits.device()).bool_dtype);
+        let product = Self::float_mul(log_softmax::<Self>(logits), targets.clone());
+        // A class of no target mass adds nothing, even where its logit is minus infinity.
+        let nothing = Self::float_equal_elem(targets, 0.0.into(), bools);
+        let product = Self::float_mask_fill(product, nothing, 0.0.into());
         Self::float_reshape(Self::float_neg(Self::float_sum_dim(product, 1)), Shape::new([rows]))
     }
 

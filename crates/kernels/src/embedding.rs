@@ -25,7 +25,7 @@ pub fn embedding(weight: Tensor<2>, indices: Tensor<2, Int>) -> Tensor<3> {
     ))
 }
 
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "wgpu"))]
 pub(crate) trait EmbeddingOps: Backend {
     fn look_up(weight: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self> {
         Self::embedding(weight, indices)

@@ -36,7 +36,7 @@ pub fn layer_norm(input: Tensor<2>, weight: Tensor<1>, bias: Tensor<1>, epsilon:
     ))
 }
 
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "wgpu"))]
 pub(crate) trait LayerNormOps: Backend {
     fn layer_normalization(
         input: FloatTensor<Self>,

@@ -18,6 +18,8 @@ mod cross_entropy;
 mod embedding;
 mod flex;
 mod gemm;
+#[cfg(feature = "wgpu")]
+mod gpu;
 mod layer_norm;
 mod math;
 mod max_pool2d;

@@ -76,7 +76,7 @@ pub fn max_pool2d_with(input: Tensor<4>, options: MaxPool2d) -> Tensor<4> {
     Tensor::from_dispatch(<Dispatch as MaxPoolOps>::max_pool(input.into_dispatch(), options))
 }
 
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "wgpu"))]
 pub(crate) trait MaxPoolOps: Backend {
     fn max_pool(input: FloatTensor<Self>, options: MaxPool2d) -> FloatTensor<Self> {
         let MaxPool2d { kernel, stride, padding, dilation } = options;

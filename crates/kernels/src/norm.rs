@@ -10,14 +10,14 @@ use rayon::prelude::*;
 
 use crate::{flex, simd};
 
-/// `√Σx²` over all elements.
+/// `√Σx²` over all elements, on a GPU added up in float32.
 #[must_use]
 pub fn norm<const D: usize>(x: Tensor<D>) -> f64 {
     let norm = Tensor::<1>::from_dispatch(<Dispatch as NormOps>::euclidean_norm(x.into_dispatch()));
     f64::from(norm.into_scalar::<f32>())
 }
 
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "wgpu"))]
 pub(crate) trait NormOps: Backend {
     /// Shape `[1]`.
     fn euclidean_norm(x: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -118,7 +118,7 @@ impl<B: Backend> Memory<B> {
     }
 }
 
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "wgpu"))]
 pub(crate) trait OptimizerOps: Backend {
     /// The weights, then the memory.
     fn optimizer_step(

@@ -31,7 +31,7 @@ pub fn log_softmax<const D: usize>(input: Tensor<D>) -> Tensor<D> {
     Tensor::from_dispatch(<Dispatch as SoftmaxOps>::softmax_rows(input.into_dispatch(), true))
 }
 
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "wgpu"))]
 pub(crate) trait SoftmaxOps: Backend {
     fn softmax_rows(input: FloatTensor<Self>, log: bool) -> FloatTensor<Self> {
         let last = input.shape().num_dims() - 1;

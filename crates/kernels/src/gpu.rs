@@ -1,0 +1,25 @@
+//! Graphics processors, where every operation is the default of its trait, made of Burn's own operations.
+
+use burn::backend::Cube;
+
+use crate::{
+    activation::SmoothOps, affine::AffineOps, attention::AttentionOps, avg_pool2d::AvgPoolOps,
+    axpby::AxpbyOps, batch_norm::BatchNormOps, conv2d::Conv2dOps, cross_entropy::CrossEntropyOps,
+    embedding::EmbeddingOps, layer_norm::LayerNormOps, max_pool2d::MaxPoolOps, norm::NormOps,
+    optimizer_step::OptimizerOps, softmax::SoftmaxOps,
+};
+
+impl AffineOps for Cube {}
+impl AttentionOps for Cube {}
+impl AvgPoolOps for Cube {}
+impl AxpbyOps for Cube {}
+impl BatchNormOps for Cube {}
+impl Conv2dOps for Cube {}
+impl CrossEntropyOps for Cube {}
+impl EmbeddingOps for Cube {}
+impl LayerNormOps for Cube {}
+impl MaxPoolOps for Cube {}
+impl NormOps for Cube {}
+impl OptimizerOps for Cube {}
+impl SmoothOps for Cube {}
+impl SoftmaxOps for Cube {}
