@@ -15,6 +15,7 @@ mod observe;
 mod plain;
 mod summary;
 mod tap;
+mod view;
 pub mod weights;
 
 pub use activation::Activation;
@@ -23,3 +24,4 @@ pub use observe::{Observe, Site};
 pub use plain::Plain;
 pub use summary::{LayerSummary, Summary, summarize};
 pub use tap::{NoTap, Tap, Tapped, Training};
+pub use view::{Classifier, Differentiable, Pull, Pulled, Scaling, WhiteBox};

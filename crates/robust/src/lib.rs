@@ -1,0 +1,1 @@
+//! Attacks on a classifier, and what is certain about it.
