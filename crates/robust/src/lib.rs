@@ -1,1 +1,19 @@
 //! Attacks on a classifier, and what is certain about it.
+//!
+//! An attack moves inputs within a ball around each and within the range of valid inputs ([`Threat`]), and asks the
+//! model ([`Victim`]) for gradients, scores or decisions. [`AttackConfig`] lists the attacks; each is a file in
+//! `attacks`. Everything is a plain array, `[n, features]` for inputs and `[n, classes]` for logits, and every draw comes
+//! from the generator that the caller passes.
+
+pub mod attacks;
+mod error;
+mod found;
+mod loss;
+mod threat;
+mod victim;
+
+pub use attacks::{Attack, AttackConfig};
+pub use error::RobustError;
+pub use found::Adversarial;
+pub use threat::{Norm, Threat};
+pub use victim::{Access, Batch, Victim};

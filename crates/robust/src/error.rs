@@ -1,0 +1,59 @@
+use crate::{Access, Norm};
+
+/// Why an attack cannot be run.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RobustError {
+    /// The radius is no radius.
+    #[error("ε is {0}, and must be a finite number of at least 0")]
+    Radius(f32),
+    /// The range of valid inputs is empty.
+    #[error("the range of valid inputs, {low} to {high}, is empty or not finite")]
+    Range {
+        /// Its lower end.
+        low: f32,
+        /// Its upper end.
+        high: f32,
+    },
+    /// An input lies outside of the range of valid inputs.
+    #[error("example {example} has the value {value}, outside of the valid range {low} to {high}")]
+    Invalid {
+        /// The example's index.
+        example: usize,
+        /// The value.
+        value: f32,
+        /// The range's lower end.
+        low: f32,
+        /// The range's upper end.
+        high: f32,
+    },
+    /// The model does not answer what the attack asks.
+    #[error("{attack} needs {access}, and this model has only {offered}; these would work: {}", others.join(", "))]
+    Access {
+        /// The attack.
+        attack: &'static str,
+        /// What it needs.
+        access: Access,
+        /// What the model offers.
+        offered: Access,
+        /// The attacks that the model suffices for.
+        others: Vec<&'static str>,
+    },
+    /// The attack knows no such ball.
+    #[error("{attack} is not defined for {norm}; these are: {}", others.join(", "))]
+    Norm {
+        /// The attack.
+        attack: &'static str,
+        /// The norm asked for.
+        norm: Norm,
+        /// The attacks that know it.
+        others: Vec<&'static str>,
+    },
+    /// A class that the model does not have.
+    #[error("class {class} does not exist: the model tells {classes} apart, 0 to {}", classes - 1)]
+    Class {
+        /// The class.
+        class: u32,
+        /// How many there are.
+        classes: usize,
+    },
+}

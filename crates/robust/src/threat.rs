@@ -1,0 +1,264 @@
+//! What an attacker may do to an input.
+
+use std::fmt;
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::RobustError;
+
+/// How the size of a change is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Norm {
+    /// L∞: the largest change of a value.
+    Linf,
+    /// L2: the Euclidean length.
+    L2,
+    /// L1: the sum of the changes' sizes.
+    L1,
+}
+
+impl Norm {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Linf, Self::L2, Self::L1];
+
+    /// The norm of `change`.
+    #[must_use]
+    pub fn of(self, change: impl Iterator<Item = f32>) -> f64 {
+        let sizes = change.map(|value| f64::from(value).abs());
+        match self {
+            Self::Linf => sizes.fold(0.0, f64::max),
+            Self::L2 => sizes.map(|size| size * size).sum::<f64>().sqrt(),
+            Self::L1 => sizes.sum(),
+        }
+    }
+
+    /// The distance between two inputs.
+    #[must_use]
+    pub fn distance(self, a: &[f32], b: &[f32]) -> f64 {
+        self.of(a.iter().zip(b).map(|(a, b)| a - b))
+    }
+}
+
+impl fmt::Display for Norm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Linf => "L∞",
+            Self::L2 => "L2",
+            Self::L1 => "L1",
+        })
+    }
+}
+
+/// A ball around each input, and the range that every value of an input must lie in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Threat {
+    norm: Norm,
+    eps: f32,
+    low: f32,
+    high: f32,
+}
+
+impl Threat {
+    /// The ball of radius `eps` in `norm`, within `range`.
+    ///
+    /// # Errors
+    ///
+    /// Where the radius is negative or the range empty, or one of them not finite.
+    pub fn new(norm: Norm, eps: f32, range: [f32; 2]) -> Result<Self, RobustError> {
+        let [low, high] = range;
+        if !eps.is_finite() || eps < 0.0 {
+            return Err(RobustError::Radius(eps));
+        }
+        if !low.is_finite() || !high.is_finite() || low >= high {
+            return Err(RobustError::Range { low, high });
+        }
+        Ok(Self { norm, eps, low, high })
+    }
+
+    /// How the ball measures.
+    #[must_use]
+    pub fn norm(&self) -> Norm {
+        self.norm
+    }
+
+    /// The ball's radius ε.
+    #[must_use]
+    pub fn eps(&self) -> f32 {
+        self.eps
+    }
+
+    /// The lowest and the highest valid value.
+    #[must_use]
+    pub fn range(&self) -> [f32; 2] {
+        [self.low, self.high]
+    }
+
+    /// The same with another radius.
+    ///
+    /// # Errors
+    ///
+    /// As of [`new`](Self::new).
+    pub fn with_eps(&self, eps: f32) -> Result<Self, RobustError> {
+        Self::new(self.norm, eps, self.range())
+    }
+
+    /// Moves `input` into the ball around `clean` and into the valid range, in which `clean` lies.
+    ///
+    /// For L∞ that is the nearest point of both. For the others it is the nearest point of the ball, cut to the range:
+    /// since `clean` is valid, cutting makes no change larger.
+    pub fn project(&self, clean: &[f32], input: &mut [f32]) {
+        match self.norm {
+            Norm::Linf => {
+                for (value, &clean) in input.iter_mut().zip(clean) {
+                    *value = value.clamp(clean - self.eps, clean + self.eps);
+                }
+            }
+            Norm::L2 => {
+                let length = self.norm.distance(input, clean);
+                if length > f64::from(self.eps) {
+                    let factor = (f64::from(self.eps) / length) as f32;
+                    move_by(clean, input, |change| change * factor);
+                }
+            }
+            Norm::L1 => {
+                let limit = threshold(input.iter().zip(clean).map(|(value, clean)| value - clean), self.eps);
+                move_by(clean, input, |change| change.signum() * (change.abs() - limit).max(0.0));
+            }
+        }
+        for value in input {
+            *value = value.clamp(self.low, self.high);
+        }
+    }
+
+    /// A random point of the ball around `clean`, cut to the valid range: uniform in the cube for L∞, uniform in the ball
+    /// for L2, and for L1 a random division of a random radius.
+    #[must_use]
+    pub fn sample(&self, clean: &[f32], rng: &mut ChaCha8Rng) -> Vec<f32> {
+        let mut change: Vec<f32> = match self.norm {
+            Norm::Linf => clean.iter().map(|_| rng.random_range(-1.0..=1.0)).collect(),
+            Norm::L2 => clean.iter().map(|_| normal(rng)).collect(),
+            Norm::L1 => clean.iter().map(|_| laplace(rng)).collect(),
+        };
+        if self.norm != Norm::Linf {
+            let length = self.norm.of(change.iter().copied()).max(f64::MIN_POSITIVE);
+            let radius = rng.random::<f64>().powf(1.0 / clean.len() as f64);
+            change.iter_mut().for_each(|value| *value *= (radius / length) as f32);
+        }
+        let mut input: Vec<f32> =
+            clean.iter().zip(&change).map(|(clean, change)| clean + change * self.eps).collect();
+        self.project(clean, &mut input);
+        input
+    }
+
+    /// Whether every value of `inputs`, `features` to an example, is valid.
+    pub(crate) fn check(&self, inputs: &[f32], features: usize) -> Result<(), RobustError> {
+        let (low, high) = (self.low, self.high);
+        match inputs.iter().position(|value| !(low..=high).contains(value)) {
+            Some(at) => Err(RobustError::Invalid { example: at / features, value: inputs[at], low, high }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn move_by(clean: &[f32], input: &mut [f32], change: impl Fn(f32) -> f32) {
+    for (value, &clean) in input.iter_mut().zip(clean) {
+        *value = clean + change(*value - clean);
+    }
+}
+
+/// What to take off the size of each change, so that the sum of what is left is `radius`; zero where it is not more.
+///
+/// J. Duchi et al.: Efficient projections onto the l1-ball, 2008, figure 1.
+fn threshold(change: impl Iterator<Item = f32>, radius: f32) -> f32 {
+    let mut sizes: Vec<f64> = change.map(|value| f64::from(value).abs()).collect();
+    let radius = f64::from(radius);
+    if sizes.iter().sum::<f64>() <= radius {
+        return 0.0;
+    }
+    sizes.sort_unstable_by(|a, b| b.total_cmp(a));
+    let (mut sum, mut limit) = (0.0, 0.0);
+    for (count, size) in (1..).zip(&sizes) {
+        sum += size;
+        let next = (sum - radius) / f64::from(count);
+        if *size < next {
+            break;
+        }
+        limit = next;
+    }
+    limit as f32
+}
+
+/// One draw of the standard normal distribution (Box and Muller).
+pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f32 {
+    let (radius, turn): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
+    ((-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * turn).cos()) as f32
+}
+
+/// One draw of the Laplace distribution of scale 1.
+fn laplace(rng: &mut ChaCha8Rng) -> f32 {
+    let size = -(1.0 - rng.random::<f64>()).ln();
+    (if rng.random() { size } else { -size }) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    #[test]
+    fn every_sample_and_projection_lies_in_the_ball_and_in_the_range() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let clean: Vec<f32> = (0..60).map(|i| (i % 11) as f32 / 10.0).collect();
+        for norm in Norm::ALL {
+            for eps in [0.0, 0.01, 0.3, 5.0] {
+                let threat = Threat::new(norm, eps, [0.0, 1.0]).unwrap();
+                for _ in 0..20 {
+                    let far: Vec<f32> = clean.iter().map(|_| normal(&mut rng)).collect();
+                    let mut near = far.clone();
+                    threat.project(&clean, &mut near);
+                    for input in [near, threat.sample(&clean, &mut rng)] {
+                        let distance = norm.distance(&input, &clean);
+                        // Each of the 60 values is rounded.
+                        assert!(
+                            distance <= f64::from(eps) * (1.0 + 1e-6) + 60.0 * 6e-8,
+                            "{norm} {eps}: {distance}"
+                        );
+                        assert!(input.iter().all(|value| (0.0..=1.0).contains(value)));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_point_inside_stays_and_one_outside_comes_to_the_nearest() {
+        let clean = [0.5f32; 3];
+        for (norm, eps, outside, nearest) in [
+            (Norm::Linf, 0.1, [0.9, 0.45, 0.5], [0.6, 0.45, 0.5]),
+            (Norm::L2, 0.1, [0.5, 0.8, 0.9], [0.5, 0.56, 0.58]),
+            // Sizes 0.4, 0.3 and 0.1 less 0.1 each are left with 0.5 in sum.
+            (Norm::L1, 0.5, [0.9, 0.2, 0.6], [0.8, 0.3, 0.5]),
+        ] {
+            let threat = Threat::new(norm, eps, [0.0, 1.0]).unwrap();
+            let mut input = outside;
+            threat.project(&clean, &mut input);
+            for (value, nearest) in input.iter().zip(nearest) {
+                assert!((value - nearest).abs() < 1e-6, "{norm}: {input:?}");
+            }
+            let mut again = input;
+            threat.project(&clean, &mut again);
+            assert!(input.iter().zip(again).all(|(a, b)| (a - b).abs() < 1e-6));
+        }
+    }
+
+    #[test]
+    fn no_ball_of_negative_radius_and_no_empty_range() {
+        assert_eq!(Threat::new(Norm::L2, -0.1, [0.0, 1.0]), Err(RobustError::Radius(-0.1)));
+        assert!(Threat::new(Norm::L2, f32::NAN, [0.0, 1.0]).is_err());
+        assert!(Threat::new(Norm::L2, 0.1, [1.0, 1.0]).is_err());
+    }
+}
