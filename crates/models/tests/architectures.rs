@@ -51,6 +51,13 @@ fn all() -> Vec<(Value, InputShape, &'static [&'static str])> {
         ),
         (json!({"name": "mlp", "hidden": [5]}), picture, &["fc1", "fc2"]),
         (json!({"name": "lenet5"}), picture, &["conv1", "pool1", "conv2", "pool2", "fc1", "fc2", "fc3"]),
+        (json!({"name": "convnet"}), picture, &["conv1", "conv2", "fc1", "fc2"]),
+        (
+            json!({"name": "convnet", "activation": "silu", "hidden": [],
+                "conv": [{"channels": 4, "kernel": 3, "padding": 1, "pool": 2}, {"channels": 5, "kernel": 2}]}),
+            picture,
+            &["conv1", "pool1", "conv2", "fc1"],
+        ),
         (json!({"name": "cnn"}), picture, &["conv1", "conv2", "pool", "fc1", "fc2"]),
         (json!({"name": "cnn", "dropout": 0.25}), picture, &["conv1", "conv2", "pool", "drop", "fc1", "fc2"]),
         (
@@ -100,6 +107,8 @@ fn parameters_and_multiply_adds_are_the_published_ones() {
         (json!({"name": "lenet5"}), 61_706, 117_600 + 240_000 + 48_000 + 10_080 + 840),
         // 32·9 + 32 at 26x26, 64·288 + 64 at 24x24, 9216·128 + 128, 128·10 + 10.
         (json!({"name": "cnn"}), 1_199_882, 194_688 + 10_616_832 + 1_179_648 + 1_280),
+        // 16·16 + 16 at 14x14, 32·256 + 32 at 7x7, 1568·100 + 100, 100·10 + 10.
+        (json!({"name": "convnet"}), 166_406, 50_176 + 401_408 + 156_800 + 1_000),
         // 49 patches of 16·128 + 128, as many positions of 128, four layers of 198,272 (as PyTorch counts
         // `TransformerEncoderLayer(128, 4, 512)`), 2·128, 128·10 + 10; attention multiplies 2·49²·128 times a layer.
         (

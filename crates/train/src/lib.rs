@@ -18,6 +18,7 @@ mod gradients;
 mod history;
 pub mod losses;
 mod metrics_log;
+mod objective;
 pub mod optimizers;
 pub mod run_folder;
 pub mod schedules;
@@ -31,6 +32,7 @@ pub use config::{CheckpointConfig, EarlyStopping, Regularization, TrainConfig, U
 pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate, predict};
 pub use event::{EpochRecord, Event, Outcome, StopReason};
+pub use objective::{Batch, Objective, PlainLoss};
 pub use run_folder::RunFolder;
 pub use stepper::{BatchLoss, Stepper};
 pub use trainer::{Job, train};

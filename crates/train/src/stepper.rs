@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use crucible_models::{Network, Tap};
+use crucible_models::{Network, Tap, Tapped};
 
 use crate::{Updater, optimizers::Optimizer, step};
 
@@ -54,7 +54,8 @@ impl<'a> Stepper<'a> {
         // Away while the optimizer has it, so that weights are updated where they lie.
         let network = self.network.take().expect("put back below");
         let (inputs, targets) = (self.inputs.clone(), self.targets.clone());
-        let (loss, gradients) = step::gradient(&network, inputs, targets, self.loss, 1.0, &mut *self.tap);
+        let loss = (self.loss)(network.forward(inputs, &mut *self.tap), targets);
+        let (loss, gradients) = step::pull_back(&network, &loss, 1.0);
         self.network = Some(self.updater.step(network, gradients, self.lr));
         loss
     }

@@ -11,7 +11,7 @@ use crucible_models::{
 };
 
 use crate::{
-    EpochRecord, Event, Outcome, RunFolder, StopReason, TrainConfig, TrainError, Updater,
+    EpochRecord, Event, Objective, Outcome, RunFolder, StopReason, TrainConfig, TrainError, Updater,
     average::blend,
     checkpoint::Checkpoint,
     divergence,
@@ -37,6 +37,8 @@ pub struct Job<'a> {
     pub data: &'a Dataset,
     /// How to train; checked against the data by [`Job::check`].
     pub config: &'a TrainConfig,
+    /// What each step makes small: [`PlainLoss`](crate::PlainLoss), or a defence.
+    pub objective: &'a dyn Objective,
     /// The seed of every random draw.
     pub seed: u64,
     /// Where to compute, without autodiff.
@@ -127,7 +129,7 @@ struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     fn new(job: Job<'a>) -> Result<Self, TrainError> {
-        let Job { network, data, config, seed, device, folder, stop, clock } = job;
+        let Job { network, data, config, objective, seed, device, folder, stop, clock } = job;
         let now = clock();
         let mut updater = Updater::new(config.optimizer.optimizer());
         let misfit = |source| TrainError::Weights { path: folder.path(name::LAST), source };
@@ -150,6 +152,7 @@ impl<'a> Trainer<'a> {
         let steps = Steps {
             examples: &data.train,
             loss: config.loss.loss(),
+            objective,
             outputs,
             seed,
             device: device.clone().autodiff(),
@@ -229,10 +232,11 @@ impl<'a> Trainer<'a> {
     fn step(&mut self, indices: &[u32], epoch: u64) -> Result<f64, TrainError> {
         let step = self.history.step + 1;
         let network = self.network();
+        let progress = self.history.step as f64 / self.total_steps() as f64;
         let (loss, mut gradients) = if self.config.optimizer.optimizer().full_batch() {
-            self.steps.gradient_in_parts(network, indices, self.config.batch_size, step)
+            self.steps.gradient_in_parts(network, indices, self.config.batch_size, step, progress)
         } else {
-            self.steps.gradient(network, indices, step)
+            self.steps.gradient(network, indices, step, progress)
         };
         if !loss.is_finite() {
             let weights = weights::collect(network);

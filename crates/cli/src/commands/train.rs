@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use burn::tensor::Device;
 use crucible_data::Dataset;
 use crucible_models::Network;
-use crucible_train::{EpochRecord, Event, Job, Outcome, RunFolder, StopReason, run_folder::name, train};
+use crucible_train::{
+    EpochRecord, Event, Job, Outcome, PlainLoss, RunFolder, StopReason, run_folder::name, train,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -93,6 +95,7 @@ impl Sitting {
             network: self.network.clone(),
             data: &self.data,
             config: &self.recipe.train,
+            objective: &PlainLoss,
             seed: self.recipe.seed,
             device: &self.device,
             folder: &self.folder,

@@ -1,6 +1,7 @@
 //! The architectures, one file each, and the one list that names them.
 
 mod cnn;
+mod convnet;
 mod lenet5;
 mod mlp;
 mod transformer;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cnn::{Cnn, CnnConfig};
+pub use convnet::{Convnet, ConvnetConfig, Convolution};
 pub use lenet5::{Lenet5, Lenet5Config};
 pub use mlp::{Mlp, MlpConfig};
 pub use transformer::{Transformer, TransformerConfig};
@@ -70,6 +72,8 @@ architectures! {
     Lenet5(Lenet5, Lenet5Config),
     /// Small convolutional network: two 3x3 convolutions, max-pooling, two fully connected layers.
     Cnn(Cnn, CnnConfig),
+    /// Convolutional network of any depth: convolutions, then fully connected layers.
+    Convnet(Convnet, ConvnetConfig),
     /// Transformer encoder (Vaswani et al. 2017) over the patches of a picture (Dosovitskiy et al. 2021).
     Transformer(Transformer, TransformerConfig),
 }
@@ -150,6 +154,18 @@ pub enum ModelError {
         architecture: &'static str,
         /// The smallest height and width that fit.
         minimum: usize,
+        /// The picture's height.
+        height: usize,
+        /// The picture's width.
+        width: usize,
+    },
+    /// The picture vanishes in a convolution or the pooling after it.
+    #[error("pictures of {height}x{width} vanish in convolution {layer} of `{architecture}` or its pooling")]
+    Vanishes {
+        /// The architecture.
+        architecture: &'static str,
+        /// Which convolution, from 1.
+        layer: usize,
         /// The picture's height.
         height: usize,
         /// The picture's width.
