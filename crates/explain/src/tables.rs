@@ -1,0 +1,7 @@
+//! What a model makes of the columns of a table, over a whole data set.
+
+mod partial_dependence;
+mod permutation_importance;
+
+pub use partial_dependence::{PartialDependence, partial_dependence, quantile_grid};
+pub use permutation_importance::{Importance, permutation_importance};
