@@ -1,0 +1,94 @@
+//! Networks and functions that the tests explain.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+#![allow(dead_code, reason = "no test uses all of them")]
+
+use burn::tensor::Device;
+use crucible_explain::{Examples, Layers, Model};
+use crucible_models::{
+    Architecture, Classifier, Differentiable, InputShape, Network, Pull, Pulled, Scaling, WhiteBox, weights::State,
+};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+
+pub fn rng(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
+/// A network with all that a method may ask of it.
+pub struct Subject {
+    pub network: Network,
+    pub view: WhiteBox<Network>,
+    pub device: Device,
+    pub scaling: Scaling,
+    pub outputs: usize,
+    pub shape: InputShape,
+}
+
+impl Subject {
+    pub fn new(architecture: &serde_json::Value, shape: InputShape, outputs: usize, weights: Option<&State>) -> Self {
+        let scaling = Scaling::none(shape.features());
+        Self::scaled(architecture, shape, outputs, weights, scaling)
+    }
+
+    pub fn scaled(
+        architecture: &serde_json::Value,
+        shape: InputShape,
+        outputs: usize,
+        weights: Option<&State>,
+        scaling: Scaling,
+    ) -> Self {
+        let device = Device::flex();
+        let architecture: Architecture = serde_json::from_value(architecture.clone()).unwrap();
+        let mut network = architecture.init(shape, outputs, &mut rng(1), &device).unwrap();
+        if let Some(weights) = weights {
+            network = crucible_models::weights::assign(network, weights).unwrap();
+        }
+        let view = WhiteBox::new(&network, &scaling, outputs, &device);
+        Self { network, view, device, scaling, outputs, shape }
+    }
+
+    pub fn model(&self) -> Model<'_> {
+        let Self { network, device, scaling, outputs, .. } = self;
+        Model::layered(&self.view, Layers { network, device, scaling, outputs: *outputs })
+    }
+
+    pub fn examples<'a>(&self, inputs: &'a [f32], targets: &'a [usize], background: &'a [f32]) -> Examples<'a> {
+        Examples { inputs, targets, shape: self.shape, background }
+    }
+}
+
+/// Two classes: the logits are `f` and zero. The gradient is `g`'s.
+pub struct Function<F, G> {
+    pub features: usize,
+    pub f: F,
+    pub g: G,
+}
+
+impl<F: Fn(&[f32]) -> f32, G: Fn(&[f32]) -> Vec<f32>> Classifier for Function<F, G> {
+    fn features(&self) -> usize {
+        self.features
+    }
+
+    fn classes(&self) -> usize {
+        2
+    }
+
+    fn logits(&self, inputs: &[f32]) -> Vec<f32> {
+        inputs.chunks_exact(self.features).flat_map(|x| [(self.f)(x), 0.0]).collect()
+    }
+}
+
+impl<F: Fn(&[f32]) -> f32, G: Fn(&[f32]) -> Vec<f32>> Differentiable for Function<F, G> {
+    fn pull_back(&self, inputs: &[f32], pull: Pull<'_>) -> Pulled {
+        let logits = self.logits(inputs);
+        let weights = pull(0, &logits);
+        let rows = inputs.chunks_exact(self.features).zip(weights.chunks_exact(2));
+        let gradient = rows.flat_map(|(x, w)| (self.g)(x).into_iter().map(|g| g * w[0]).collect::<Vec<_>>());
+        Pulled { gradient: gradient.collect(), logits }
+    }
+}
+
+/// Values between 0 and 1.
+pub fn wave(count: usize) -> Vec<f32> {
+    (0..count).map(|i| 0.5 + 0.5 * (i as f32 * 0.7).sin()).collect()
+}
