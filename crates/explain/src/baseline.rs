@@ -125,7 +125,10 @@ mod tests {
         };
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let error = Baseline::Mean.rows(&on, &mut rng).unwrap_err();
-        assert_eq!(error.to_string(), "the baseline `mean` is made of background examples, and there are none");
+        assert_eq!(
+            error.to_string(),
+            "the baseline `mean` is made of background examples, and there are none"
+        );
         assert!(Baseline::Random { draws: 1 }.rows(&on, &mut rng).is_err());
         assert!(Baseline::Blurred { sigma: 1.0 }.rows(&on, &mut rng).is_err());
         on.background = &[0.0, 4.0, 1.0, 8.0];

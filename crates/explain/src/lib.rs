@@ -29,6 +29,6 @@ pub use attribution::{Attribution, Coarse, Gap};
 pub use baseline::Baseline;
 pub use error::ExplainError;
 pub use examples::Examples;
-pub use methods::{METHODS, Method, MethodConfig, MethodInfo, Meaning, Need};
+pub use methods::{METHODS, Meaning, Method, MethodConfig, MethodInfo, Need};
 pub use model::{Layers, Model};
 pub use quadrature::gauss_legendre;

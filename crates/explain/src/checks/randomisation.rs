@@ -122,9 +122,8 @@ fn absolute(values: &[f32]) -> Vec<f64> {
 pub fn spearman(a: &[f64], b: &[f64]) -> f64 {
     let (a, b) = (ranks(a), ranks(b));
     let middle = (a.len() as f64 - 1.0) / 2.0;
-    let product = |a: &[f64], b: &[f64]| -> f64 {
-        a.iter().zip(b).map(|(a, b)| (a - middle) * (b - middle)).sum()
-    };
+    let product =
+        |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| (a - middle) * (b - middle)).sum() };
     let (aa, bb) = (product(&a, &a), product(&b, &b));
     match (aa == 0.0, bb == 0.0) {
         (true, true) => 1.0,
@@ -160,7 +159,10 @@ mod tests {
 
     #[test]
     fn weights_belong_to_the_layer_of_their_name() {
-        assert!(belongs("fc1.weight", "fc1") && belongs("layers.0.self_attn.in_proj_bias", "layers.0.self_attn.in_proj"));
+        assert!(
+            belongs("fc1.weight", "fc1")
+                && belongs("layers.0.self_attn.in_proj_bias", "layers.0.self_attn.in_proj")
+        );
         assert!(!belongs("fc10.weight", "fc1") && !belongs("layers.0.linear1.weight", "layers.0"));
     }
 }

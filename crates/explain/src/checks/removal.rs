@@ -2,7 +2,9 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Baseline, Examples, ExplainError, Model, error::at_least, groups::Groups, tables::probabilities};
+use crate::{
+    Baseline, Examples, ExplainError, Model, error::at_least, groups::Groups, tables::probabilities,
+};
 
 /// What is plotted while parts are removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

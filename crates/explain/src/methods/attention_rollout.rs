@@ -35,7 +35,8 @@ impl Method for AttentionRollout {
         for (inputs, _) in batches(on) {
             let seen = Rollout::record(layers, inputs)?;
             cells = seen.cells(on.shape)?;
-            (coarse.height, coarse.width) = seen.grid.map_or((1, seen.tokens), |(grid, _)| (grid[0], grid[1]));
+            (coarse.height, coarse.width) =
+                seen.grid.map_or((1, seen.tokens), |(grid, _)| (grid[0], grid[1]));
             coarse.values.extend(seen.relevance());
         }
         let tokens = coarse.height * coarse.width;
@@ -125,7 +126,8 @@ impl Tap for Rollout {
             self.tokens = tokens;
             self.product = matrices;
         } else if self.product.len() == batch * tokens * tokens && self.tokens == tokens {
-            let pairs = matrices.chunks_exact(tokens * tokens).zip(self.product.chunks_exact(tokens * tokens));
+            let pairs =
+                matrices.chunks_exact(tokens * tokens).zip(self.product.chunks_exact(tokens * tokens));
             self.product = pairs.flat_map(|(later, earlier)| product(later, earlier, tokens)).collect();
         } else {
             self.mixed = true;

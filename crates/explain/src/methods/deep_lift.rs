@@ -19,6 +19,7 @@ const SMALL: f32 = 1e-6;
 ///
 /// A. Shrikumar, P. Greenside, A. Kundaje: Learning important features through propagating activation differences,
 /// 2017. Captum's `DeepLift`, max-pooling included: the maximum's change is split at the larger of both maxima.
+/// (Captum 0.9 takes the plain gradient instead where a pooling directly follows a ReLU; its values then miss the sum.)
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeepLift {
@@ -42,11 +43,7 @@ impl Method for DeepLift {
     }
 }
 
-fn contributions(
-    layers: Layers<'_>,
-    on: &Examples<'_>,
-    baseline: &[f32],
-) -> Result<Vec<f64>, ExplainError> {
+fn contributions(layers: Layers<'_>, on: &Examples<'_>, baseline: &[f32]) -> Result<Vec<f64>, ExplainError> {
     let mut values = Vec::with_capacity(on.inputs.len());
     for (inputs, targets) in batches(on) {
         let baseline = &baseline[values.len()..][..inputs.len()];

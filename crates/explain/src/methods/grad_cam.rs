@@ -40,7 +40,8 @@ impl Method for GradCam {
         on: &Examples<'_>,
         _: &mut ChaCha8Rng,
     ) -> Result<Attribution, ExplainError> {
-        let place = Place { method: "`grad-cam`", layer: self.layer.as_deref(), before: self.before_activation };
+        let place =
+            Place { method: "`grad-cam`", layer: self.layer.as_deref(), before: self.before_activation };
         place.attribute(model, on, |maps, gradients| {
             let weights = gradients.mean_dim(2);
             finish((maps * weights).sum_dim(1).squeeze_dim(1), self.relu)

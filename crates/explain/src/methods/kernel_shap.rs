@@ -95,7 +95,8 @@ struct Choices {
 
 impl Choices {
     fn new(parts: usize, samples: usize, rng: &mut ChaCha8Rng) -> Self {
-        let all = u32::try_from(parts).ok().and_then(|parts| 1_usize.checked_shl(parts)).filter(|&all| all > 1);
+        let all =
+            u32::try_from(parts).ok().and_then(|parts| 1_usize.checked_shl(parts)).filter(|&all| all > 1);
         let (kept, weights) = match all {
             _ if parts < 2 => (Vec::new(), Vec::new()),
             Some(all) if all - 2 <= samples => every(parts, all),

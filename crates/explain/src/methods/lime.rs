@@ -153,7 +153,8 @@ impl<'a> Regression<'a> {
     /// A coefficient for each part.
     fn fit(&self, scores: &[f64]) -> Vec<f64> {
         let total: f64 = self.weights.iter().sum();
-        let mean = scores.iter().zip(&self.weights).map(|(score, weight)| score * weight).sum::<f64>() / total;
+        let mean =
+            scores.iter().zip(&self.weights).map(|(score, weight)| score * weight).sum::<f64>() / total;
         let mut right = vec![0.0; self.means.len()];
         for ((kept, weight), score) in self.kept.iter().zip(&self.weights).zip(scores) {
             let sums = right.iter_mut().zip(centred(kept, &self.means));

@@ -40,7 +40,11 @@ impl Method for Occlusion {
         at_least("window", self.window, 1)?;
         if self.stride == 0 || self.stride > self.window {
             let value = self.stride.to_string();
-            return Err(ExplainError::Setting { key: "stride", value, allowed: "from 1 to the window's size" });
+            return Err(ExplainError::Setting {
+                key: "stride",
+                value,
+                allowed: "from 1 to the window's size",
+            });
         }
         let windows = self.windows(on.shape);
         let whole = model.explained(on.inputs, on.targets);

@@ -6,31 +6,37 @@
 use burn::tensor::Device;
 use crucible_explain::{Examples, Layers, Model};
 use crucible_models::{
-    Architecture, Classifier, Differentiable, InputShape, Network, Pull, Pulled, Scaling, WhiteBox, weights::State,
+    Architecture, Classifier, Differentiable, InputShape, Network, Pull, Pulled, Scaling, WhiteBox,
+    weights::State,
 };
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-pub fn rng(seed: u64) -> ChaCha8Rng {
+pub(crate) fn rng(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
 }
 
 /// A network with all that a method may ask of it.
-pub struct Subject {
-    pub network: Network,
-    pub view: WhiteBox<Network>,
-    pub device: Device,
-    pub scaling: Scaling,
-    pub outputs: usize,
-    pub shape: InputShape,
+pub(crate) struct Subject {
+    pub(crate) network: Network,
+    pub(crate) view: WhiteBox<Network>,
+    pub(crate) device: Device,
+    pub(crate) scaling: Scaling,
+    pub(crate) outputs: usize,
+    pub(crate) shape: InputShape,
 }
 
 impl Subject {
-    pub fn new(architecture: &serde_json::Value, shape: InputShape, outputs: usize, weights: Option<&State>) -> Self {
+    pub(crate) fn new(
+        architecture: &serde_json::Value,
+        shape: InputShape,
+        outputs: usize,
+        weights: Option<&State>,
+    ) -> Self {
         let scaling = Scaling::none(shape.features());
         Self::scaled(architecture, shape, outputs, weights, scaling)
     }
 
-    pub fn scaled(
+    pub(crate) fn scaled(
         architecture: &serde_json::Value,
         shape: InputShape,
         outputs: usize,
@@ -47,21 +53,26 @@ impl Subject {
         Self { network, view, device, scaling, outputs, shape }
     }
 
-    pub fn model(&self) -> Model<'_> {
+    pub(crate) fn model(&self) -> Model<'_> {
         let Self { network, device, scaling, outputs, .. } = self;
         Model::layered(&self.view, Layers { network, device, scaling, outputs: *outputs })
     }
 
-    pub fn examples<'a>(&self, inputs: &'a [f32], targets: &'a [usize], background: &'a [f32]) -> Examples<'a> {
+    pub(crate) fn examples<'a>(
+        &self,
+        inputs: &'a [f32],
+        targets: &'a [usize],
+        background: &'a [f32],
+    ) -> Examples<'a> {
         Examples { inputs, targets, shape: self.shape, background }
     }
 }
 
 /// Two classes: the logits are `f` and zero. The gradient is `g`'s.
-pub struct Function<F, G> {
-    pub features: usize,
-    pub f: F,
-    pub g: G,
+pub(crate) struct Function<F, G> {
+    pub(crate) features: usize,
+    pub(crate) f: F,
+    pub(crate) g: G,
 }
 
 impl<F: Fn(&[f32]) -> f32, G: Fn(&[f32]) -> Vec<f32>> Classifier for Function<F, G> {
@@ -89,6 +100,6 @@ impl<F: Fn(&[f32]) -> f32, G: Fn(&[f32]) -> Vec<f32>> Differentiable for Functio
 }
 
 /// Values between 0 and 1.
-pub fn wave(count: usize) -> Vec<f32> {
+pub(crate) fn wave(count: usize) -> Vec<f32> {
     (0..count).map(|i| 0.5 + 0.5 * (i as f32 * 0.7).sin()).collect()
 }
