@@ -69,6 +69,18 @@ impl<'a> Model<'a> {
         rows.zip(targets).map(|(row, &target)| self.value(row, target)).collect()
     }
 
+    /// The mean over inputs `[n, features]` of the value that is explained, for each class.
+    pub(crate) fn means(&self, inputs: &[f32]) -> Vec<f64> {
+        let classes = self.scores.classes();
+        let mut means = vec![0.0; classes];
+        let logits = self.scores.logits(inputs);
+        for row in logits.chunks_exact(classes) {
+            let share = classes as f64 / logits.len() as f64;
+            means.iter_mut().enumerate().for_each(|(class, mean)| *mean += share * self.value(row, class));
+        }
+        means
+    }
+
     pub(crate) fn with_layers(&self) -> Result<Layers<'a>, ExplainError> {
         self.layers.ok_or_else(|| ExplainError::lacks(Need::Chain, self.gradients.is_some()))
     }

@@ -34,17 +34,24 @@ fn counts(value: &Value) -> Vec<usize> {
     value.as_array().unwrap().iter().map(|v| usize::try_from(v.as_u64().unwrap()).unwrap()).collect()
 }
 
-fn cases() -> Vec<Case> {
-    let golden: Value = serde_json::from_str(include_str!("golden/captum.json")).unwrap();
-    golden.as_array().unwrap().iter().map(case).collect()
+fn golden() -> Value {
+    serde_json::from_str(include_str!("golden/captum.json")).unwrap()
 }
 
-fn case(golden: &Value) -> Case {
+/// Weights, which the file holds in hundredths.
+fn weights(golden: &Value) -> State {
     let weight = |(name, value): (&String, &Value)| {
         let values = numbers(&value["values"]).iter().map(|v| (f64::from(*v) / 100.0) as f32).collect();
         (name.clone(), HostTensor { shape: counts(&value["shape"]), values })
     };
-    let weights: State = golden["weights"].as_object().unwrap().iter().map(weight).collect();
+    golden["weights"].as_object().unwrap().iter().map(weight).collect()
+}
+
+fn cases() -> Vec<Case> {
+    golden()["cases"].as_array().unwrap().iter().map(case).collect()
+}
+
+fn case(golden: &Value) -> Case {
     let shape = match golden["architecture"]["name"].as_str().unwrap() {
         "mlp" => InputShape::Features { count: 10 },
         "lenet5" => InputShape::Image { channels: 1, height: 12, width: 12 },
@@ -52,7 +59,7 @@ fn case(golden: &Value) -> Case {
     };
     Case {
         golden: golden.clone(),
-        subject: Subject::new(&golden["architecture"], shape, 3, Some(&weights)),
+        subject: Subject::new(&golden["architecture"], shape, 3, Some(&weights(golden))),
         inputs: numbers(&golden["inputs"]),
         targets: counts(&golden["targets"]),
         background: numbers(&golden["background"]),
@@ -255,4 +262,31 @@ fn kernel_shap_of_few_parts_is_exact() {
         case.close("shapley", &values, &golden["values"], 1e-5);
         assert!(found.gaps.unwrap().iter().all(|gap| gap.absolute < 1e-9));
     }
+}
+
+#[test]
+fn grad_cam_plus_plus() {
+    for case in cases().iter().filter(|case| case.square()) {
+        let found = case.attribute(MethodConfig::named("grad-cam-plus-plus").unwrap());
+        let map = found.coarse.unwrap().values;
+        case.close("grad cam ++", &map, &case.golden["grad_cam_plus_plus"], TOLERANCE);
+    }
+}
+
+#[test]
+fn attention_rollout() {
+    let golden = &golden()["rollout"];
+    let architecture = serde_json::json!({
+        "name": "transformer", "width": 8, "heads": 2, "layers": 2, "feedforward": 12, "norm_first": false,
+    });
+    let shape = InputShape::Sequence { length: 5, width: 8 };
+    let subject = Subject::new(&architecture, shape, 3, Some(&weights(golden)));
+    let inputs = numbers(&golden["inputs"]);
+    let on = subject.examples(&inputs, &[0, 1], &[]);
+    let method = MethodConfig::named("attention-rollout").unwrap();
+    let found = method.attribute(&subject.model(), &on, &mut rng(1)).unwrap();
+    let (relevance, expected) = (found.coarse.unwrap().values, numbers(&golden["relevance"]));
+    assert!(relevance.iter().zip(&expected).all(|(a, e)| (a - e).abs() < 1e-5), "{relevance:?} {expected:?}");
+    assert!(expected.iter().any(|part| (part - 0.2).abs() > 0.03), "not nearly even: {expected:?}");
+    assert_eq!(found.values[8..16], [relevance[1]; 8]);
 }

@@ -4,34 +4,13 @@
 
 mod common;
 
-use common::{Function, Subject, rng, wave};
-use crucible_explain::{
-    Examples, ExplainError, METHODS, MethodConfig, Model, Need, methods::IntegratedGradients,
-};
+use common::{Function, Subject, rng, subject, wave};
+use crucible_explain::{Examples, METHODS, MethodConfig, Model, Need, methods::IntegratedGradients};
 use crucible_models::{
     InputShape, Scaling,
     weights::{self, State},
 };
 use serde_json::{Value, json};
-
-const PICTURE: InputShape = InputShape::Image { channels: 1, height: 12, width: 12 };
-
-/// A network that every method but the rollout can explain, and one for the rollout; `constant` sets the last layer's
-/// weights to zero.
-fn subject(need: Need, constant: bool) -> Subject {
-    let (architecture, last) = if need == Need::Attention {
-        let sizes = json!({"name": "transformer", "patch": 5, "width": 8, "heads": 2, "layers": 2, "feedforward": 12});
-        (sizes, "head.weight")
-    } else {
-        (json!({"name": "lenet5", "activation": "relu"}), "fc3.weight")
-    };
-    let subject = Subject::new(&architecture, PICTURE, 3, None);
-    let mut state: State = weights::collect(&subject.network);
-    if constant {
-        state.get_mut(last).unwrap().values.fill(0.0);
-    }
-    Subject::new(&architecture, PICTURE, 3, Some(&state))
-}
 
 /// All methods with few samples.
 fn methods() -> Vec<MethodConfig> {
@@ -193,51 +172,6 @@ fn close(what: &str, actual: &[f32], expected: &[f32], tolerance: f32) {
     assert!(near && actual.len() == expected.len(), "{what}: {actual:?}, not {expected:?}");
 }
 
-#[test]
-fn errors_say_what_would_work() {
-    let transformer = subject(Need::Attention, false);
-    let lenet = subject(Need::Chain, false);
-    let inputs = wave(144);
-    let ask = |subject: &Subject, model: Model<'_>, settings: Value| {
-        let method: MethodConfig = serde_json::from_value(settings).unwrap();
-        let on = subject.examples(&inputs, &[0], &[]);
-        method.attribute(&model, &on, &mut rng(1)).unwrap_err().to_string()
-    };
-    let black = |name: &str| ask(&lenet, Model::black_box(&lenet.view), json!({"name": name}));
-    assert_eq!(
-        black("saliency"),
-        "this method needs gradients, which the model does not show; these work: occlusion, lime, kernel-shap"
-    );
-    assert!(black("lrp").starts_with("this method needs the network's layers"), "{}", black("lrp"));
-    let chain = ask(&transformer, transformer.model(), json!({"name": "lrp"}));
-    assert!(chain.contains("at `positions`") && chain.contains("integrated-gradients"), "{chain}");
-    let layer = ask(&lenet, lenet.model(), json!({"name": "grad-cam", "layer": "conv9"}));
-    assert_eq!(layer, "there is no convolution `conv9`; the network has conv1, conv2");
-    let rollout = ask(&lenet, lenet.model(), json!({"name": "attention-rollout"}));
-    assert_eq!(
-        rollout,
-        "the network has no attention to roll out; its layers are conv1, conv2, fc1, fc2, fc3"
-    );
-    let background = ask(&lenet, lenet.model(), json!({"name": "expected-gradients"}));
-    assert!(background.contains("background"), "{background}");
-    let stride = ask(&lenet, lenet.model(), json!({"name": "occlusion", "stride": 9}));
-    assert_eq!(stride, "`stride` is 9; it must be from 1 to the window's size");
-    let on = lenet.examples(&inputs, &[3], &[]);
-    let class = MethodConfig::default().attribute(&lenet.model(), &on, &mut rng(1)).unwrap_err();
-    assert_eq!(class, ExplainError::NoSuchClass { target: 3, classes: 3 });
-    let unknown = MethodConfig::named("gradcam").unwrap_err().to_string();
-    assert!(unknown.contains("grad-cam, grad-cam-plus-plus"), "{unknown}");
-    assert!(serde_json::from_value::<MethodConfig>(json!({"name": "lime", "sample": 3})).is_err());
-}
-
-#[test]
-fn every_method_is_listed_once_with_a_line() {
-    for info in METHODS {
-        assert_eq!(MethodConfig::named(info.name).unwrap().info(), info);
-        assert!(info.doc.ends_with('.') && info.doc.len() < 120, "{}", info.doc);
-    }
-}
-
 /// The relevance of all tokens adds up to one, and that of a pixel is its patch's.
 #[test]
 fn the_rollout_is_a_distribution_over_tokens() {
@@ -273,4 +207,74 @@ fn drawn_shapley_values_approach_the_exact_ones() {
     let size = exact.values.iter().fold(0.0_f32, |size, value| size.max(value.abs()));
     close("drawn", &drawn.values, &exact.values, 0.05 * size);
     assert!(drawn.gaps.unwrap()[0].absolute < 1e-9);
+}
+
+/// The chain's gradient, link by link, is the network's: without ReLU, guided backpropagation changes nothing. DeepLIFT
+/// adds up through every activation.
+#[test]
+fn the_chain_knows_every_layer_and_activation() {
+    let shape = InputShape::Features { count: 6 };
+    let inputs = wave(70 * 6);
+    let targets: Vec<usize> = (0..70).map(|i| i % 3).collect();
+    for activation in ["identity", "leaky-relu", "gelu", "silu", "sigmoid", "tanh", "relu"] {
+        for batch_norm in [false, true] {
+            let sizes =
+                json!({"name": "mlp", "hidden": [7, 5], "activation": activation, "batch_norm": batch_norm});
+            let fresh = Subject::new(&sizes, shape, 3, None);
+            let mut state = weights::collect(&fresh.network);
+            for (name, tensor) in &mut state {
+                if name.starts_with("bn") {
+                    tensor.values.iter_mut().zip(wave(20)).for_each(|(v, w)| *v = w + 0.3);
+                }
+            }
+            let subject = Subject::new(&sizes, shape, 3, Some(&state));
+            let on = subject.examples(&inputs, &targets, &[]);
+            let run = |settings: Value| {
+                let method: MethodConfig = serde_json::from_value(settings).unwrap();
+                method.attribute(&subject.model(), &on, &mut rng(1)).unwrap()
+            };
+            if activation != "relu" {
+                let plain = run(json!({"name": "saliency", "absolute": false})).values;
+                close(activation, &run(json!({"name": "guided-backprop"})).values, &plain, 1e-5);
+            }
+            for gap in run(json!({"name": "deep-lift"})).gaps.unwrap() {
+                assert!(gap.absolute < 1e-4, "{activation} {batch_norm}: {gap:?}");
+            }
+            // Without biases nothing is lost on the way; pooling and normalization have none to leave out.
+            if !batch_norm && activation == "relu" {
+                let relevance = run(json!({"name": "lrp", "bias": false})).values;
+                let scores = subject.model().explained(&inputs, &targets);
+                for (row, score) in relevance.chunks_exact(6).zip(scores) {
+                    let sum: f32 = row.iter().sum();
+                    assert!((f64::from(sum) - score).abs() < 1e-3, "{sum}, not {score}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn settings_survive_the_way_through_a_file_and_baselines_can_be_chosen() {
+    for method in methods() {
+        let text = serde_json::to_string(&method).unwrap();
+        assert_eq!(serde_json::from_str::<MethodConfig>(&text).unwrap(), method);
+    }
+    let subject = subject(Need::Chain, false);
+    let (inputs, background) = (wave(2 * 144), wave(3 * 144));
+    let on = subject.examples(&inputs, &[0, 1], &background);
+    for baseline in [
+        json!({"kind": "zero"}),
+        json!({"kind": "mean"}),
+        json!({"kind": "blurred", "sigma": 2.0}),
+        json!({"kind": "random", "draws": 3}),
+    ] {
+        for name in ["integrated-gradients", "deep-lift", "kernel-shap"] {
+            let settings = json!({"name": name, "baseline": baseline});
+            let method: MethodConfig = serde_json::from_value(settings).unwrap();
+            let found = method.attribute(&subject.model(), &on, &mut rng(1)).unwrap();
+            for gap in found.gaps.unwrap() {
+                assert!(gap.absolute < 0.01 * gap.expected.abs() + 1e-6, "{name} {baseline}: {gap:?}");
+            }
+        }
+    }
 }

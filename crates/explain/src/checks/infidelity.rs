@@ -62,6 +62,9 @@ pub struct Infidelity {
     pub change: Vec<f64>,
 }
 
+/// Writes a changed input of an example, and returns what the values predict.
+type Change<'a> = Box<dyn FnMut(usize, &mut [f32]) -> f64 + 'a>;
+
 /// Infidelity: `E[(Σ I Φ − (f(x) − f(x − I)))²]` over random changes `I` of the input, for values `Φ` `[n, features]`.
 ///
 /// C.-K. Yeh et al.: On the (in)fidelity and sensitivity of explanations, 2019. Captum's `infidelity`, where the scaled
@@ -82,7 +85,7 @@ pub fn infidelity(
     let features = on.features();
     let (samples, whole) = (config.samples, model.explained(on.inputs, on.targets));
     let mut predicted = vec![0.0; on.len() * samples];
-    let mut change: Box<dyn FnMut(usize, &mut [f32]) -> f64> = match &config.perturbation {
+    let mut change: Change<'_> = match &config.perturbation {
         Perturbation::Noise { sigma } => {
             let sigma = positive("sigma", *sigma).map(|()| *sigma)?;
             Box::new(move |example, row| {

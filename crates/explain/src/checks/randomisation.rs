@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use crucible_measure::Mean;
 use crucible_models::{
     Observe, Tapped,
     weights::{self, State, WeightsError},
@@ -88,7 +89,9 @@ pub fn randomisation<N: Module + Tapped, E: From<WeightsError>>(
         assert_eq!(values.len(), original.len(), "as many values for each network");
         let rows = original.chunks_exact(features).zip(values.chunks_exact(features));
         let correlations: Vec<f64> = rows.map(|(a, b)| spearman(&absolute(a), &absolute(b))).collect();
-        let mean = correlations.iter().sum::<f64>() / correlations.len().max(1) as f64;
+        let mut mean = Mean::default();
+        correlations.iter().for_each(|&correlation| mean.record(correlation));
+        let mean = mean.value().unwrap_or_default();
         stages.push(Stage { layer, correlations, mean });
     }
     let fails = stages.last().is_some_and(|stage| stage.mean > config.threshold);

@@ -67,7 +67,8 @@ impl ExpectedGradients {
         draws: &[Draw],
     ) -> Result<Attribution, ExplainError> {
         assert_eq!(draws.len(), on.len() * self.samples, "draws for each sample");
-        let (features, samples, count) = (on.features(), self.samples, count(on)?);
+        count(on)?;
+        let (features, samples) = (on.features(), self.samples);
         let baseline = |draw: &Draw| &on.background[draw.baseline * features..][..features];
         let mut values = vec![0.0; on.inputs.len()];
         let point = |i: usize, row: &mut [f32]| {
@@ -82,12 +83,10 @@ impl ExpectedGradients {
                 *sum += f64::from(gradient) * (f64::from(input) - f64::from(base)) / samples as f64;
             }
         })?;
-        let mut differences = model.explained(on.inputs, on.targets);
-        let point = |i: usize, row: &mut [f32]| {
-            row.copy_from_slice(&on.background[i % count * features..][..features]);
-            on.targets[i / count]
-        };
-        model.scores_at(on.len() * count, point, |i, score| differences[i / count] -= score / count as f64);
+        let means = model.means(on.background);
+        let scores = model.explained(on.inputs, on.targets);
+        let differences: Vec<f64> =
+            scores.iter().zip(on.targets).map(|(score, &target)| score - means[target]).collect();
         Ok(complete(&values, &differences, features))
     }
 }

@@ -53,8 +53,8 @@ pub trait Method {
     ) -> Result<Attribution, ExplainError>;
 }
 
-/// What a method must see of a model; each includes the ones before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// What a method must see of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Need {
     /// Scores: any model.

@@ -4,12 +4,13 @@
 #![allow(dead_code, reason = "no test uses all of them")]
 
 use burn::tensor::Device;
-use crucible_explain::{Examples, Layers, Model};
+use crucible_explain::{Examples, Layers, Model, Need};
 use crucible_models::{
     Architecture, Classifier, Differentiable, InputShape, Network, Pull, Pulled, Scaling, WhiteBox,
-    weights::State,
+    weights::{self, State},
 };
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use serde_json::json;
 
 pub(crate) fn rng(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
@@ -102,4 +103,23 @@ impl<F: Fn(&[f32]) -> f32, G: Fn(&[f32]) -> Vec<f32>> Differentiable for Functio
 /// Values between 0 and 1.
 pub(crate) fn wave(count: usize) -> Vec<f32> {
     (0..count).map(|i| 0.5 + 0.5 * (i as f32 * 0.7).sin()).collect()
+}
+
+const PICTURE: InputShape = InputShape::Image { channels: 1, height: 12, width: 12 };
+
+/// A network that every method but the rollout can explain, and one for the rollout; `constant` sets the last layer's
+/// weights to zero.
+pub(crate) fn subject(need: Need, constant: bool) -> Subject {
+    let (architecture, last) = if need == Need::Attention {
+        let sizes = json!({"name": "transformer", "patch": 5, "width": 8, "heads": 2, "layers": 2, "feedforward": 12});
+        (sizes, "head.weight")
+    } else {
+        (json!({"name": "lenet5", "activation": "relu"}), "fc3.weight")
+    };
+    let subject = Subject::new(&architecture, PICTURE, 3, None);
+    let mut state: State = weights::collect(&subject.network);
+    if constant {
+        state.get_mut(last).unwrap().values.fill(0.0);
+    }
+    Subject::new(&architecture, PICTURE, 3, Some(&state))
 }

@@ -233,6 +233,38 @@ def grad_cam(net, x, target, layers):
     }
 
 
+def grad_cam_plus_plus(net, x, target, layer):
+    """Chattopadhyay et al. 2018, equations 10 and 19, without the factor exp(score); Captum has no such method."""
+    maps = []
+    handle = getattr(net, layer).register_forward_hook(lambda _, __, out: maps.append(out))
+    score = net(x)[range(len(x)), target].sum()
+    handle.remove()
+    (a,) = maps
+    (g,) = torch.autograd.grad(score, a)
+    below = 2 * g**2 + a.sum((2, 3), keepdim=True) * g**3
+    alpha = torch.where(below != 0, g**2 / below, torch.zeros(()))
+    return floats(((alpha * g.relu()).sum((2, 3), keepdim=True) * a).sum(1).relu())
+
+
+def rollout(x, width, heads, feedforward, layers):
+    """Abnar and Zuidema 2020 over PyTorch's own attention weights; Captum has no such method."""
+    torch.manual_seed(7)
+    stack = [
+        nn.TransformerEncoderLayer(width, heads, feedforward, dropout=0.0, activation="gelu", batch_first=True)
+        for _ in range(layers)
+    ]
+    net = nn.ModuleDict({"layers": nn.ModuleList(stack), "head": nn.Linear(width, 3)})
+    for p in net.parameters():
+        p.data += 0.3 * torch.randn_like(p)
+    coarse(net)
+    product, h = torch.eye(x.shape[1]).expand(len(x), -1, -1), x
+    for layer in stack:
+        _, attention = layer.self_attn(h, h, h, average_attn_weights=True)
+        product = (0.5 * attention + 0.5 * torch.eye(x.shape[1])) @ product
+        h = layer(h)
+    return {"weights": weights(net), "inputs": floats(x), "relevance": floats(product.mean(1))}
+
+
 def case(architecture, make, x, classes):
     net = make()
     n = len(x)
@@ -275,6 +307,7 @@ def case(architecture, make, x, classes):
             )
         )
         found["grad_cam"] = grad_cam(net, x, target, ["conv1", "act1", "conv2", "act2"])
+        found["grad_cam_plus_plus"] = grad_cam_plus_plus(net, x, target, "act2")
         size = x.shape[-1]
         rows = torch.arange(size) // 3
         mask = rows[:, None] * (-(-size // 3)) + rows[None]
@@ -313,5 +346,6 @@ cases = [
     case({"name": "cnn"}, lambda: make(Cnn), data(3, 1, 6, 6), 3),
 ]
 path = pathlib.Path(__file__).with_name("captum.json")
-path.write_text(json.dumps(cases, separators=(",", ":")) + "\n")
+golden = {"cases": cases, "rollout": rollout(data(2, 5, 8), 8, 2, 12, 2)}
+path.write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 print(path.stat().st_size)
