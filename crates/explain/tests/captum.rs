@@ -81,7 +81,6 @@ impl Case {
         let pairs = actual.iter().zip(&expected);
         let error = length(&mut pairs.map(|(a, e)| f64::from(*a) - f64::from(*e)));
         let error = error / length(&mut expected.iter().map(|&e| f64::from(e)));
-        println!("{what}, {}: {error:.1e}", self.golden["architecture"]["name"]);
         assert!(error <= tolerance, "{what}, {}: {error}", self.golden["architecture"]);
     }
 
@@ -154,7 +153,6 @@ fn integrated_gradients() {
             let found = case.attribute(MethodConfig::IntegratedGradients(once));
             case.close(name, &found.values, &case.golden[name], TOLERANCE);
             for gap in case.attribute(MethodConfig::IntegratedGradients(method)).gaps.unwrap() {
-                println!("{name}, gap: {:.1e} of {}", gap.relative, gap.expected);
                 assert!(gap.relative < 0.01, "{name}: {gap:?}");
             }
         }

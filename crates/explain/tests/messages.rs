@@ -1,7 +1,5 @@
 //! What is said where there is no explanation.
 
-#![expect(clippy::unwrap_used, reason = "a helper of tests fails by panicking")]
-
 mod common;
 
 use common::{Subject, rng, subject, wave};

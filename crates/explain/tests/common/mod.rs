@@ -69,14 +69,17 @@ impl Subject {
     }
 }
 
-/// Two classes: the logits are `f` and zero. The gradient is `g`'s.
-pub(crate) struct Function<F, G> {
+type Score = fn(&[f32]) -> f32;
+type Gradient = fn(&[f32]) -> Vec<f32>;
+
+/// Two classes: the logits are `f` and zero. The gradient of `f` is `g`.
+pub(crate) struct Function {
     pub(crate) features: usize,
-    pub(crate) f: F,
-    pub(crate) g: G,
+    pub(crate) f: Score,
+    pub(crate) g: Gradient,
 }
 
-impl<F: Fn(&[f32]) -> f32, G: Fn(&[f32]) -> Vec<f32>> Classifier for Function<F, G> {
+impl Classifier for Function {
     fn features(&self) -> usize {
         self.features
     }
@@ -90,7 +93,7 @@ impl<F: Fn(&[f32]) -> f32, G: Fn(&[f32]) -> Vec<f32>> Classifier for Function<F,
     }
 }
 
-impl<F: Fn(&[f32]) -> f32, G: Fn(&[f32]) -> Vec<f32>> Differentiable for Function<F, G> {
+impl Differentiable for Function {
     fn pull_back(&self, inputs: &[f32], pull: Pull<'_>) -> Pulled {
         let logits = self.logits(inputs);
         let weights = pull(0, &logits);
