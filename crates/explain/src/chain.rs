@@ -9,7 +9,10 @@ use crucible_models::{
     layers::{AvgPool2d, BatchNorm, Conv2d, LayerNorm, Linear, MaxPool2d, Positions, SelfAttention},
 };
 
-use crate::{Attribution, Examples, ExplainError, Layers, op::Op};
+use crate::{
+    Attribution, Examples, ExplainError, Layers,
+    op::{Op, flat},
+};
 
 /// Examples in one forward pass: all layers' outputs are kept.
 const BATCH: usize = 64;
@@ -46,15 +49,12 @@ pub(crate) struct Chain {
 impl Chain {
     /// Runs the network on inputs `[n, features]`.
     pub(crate) fn record(layers: Layers<'_>, inputs: &[f32]) -> Result<Self, ExplainError> {
-        let features = layers.scaling.scale.len();
-        let row = |values: &[f32]| {
-            let size = [values.len() / features, features];
-            Tensor::<2>::from_data(TensorData::new(values.to_vec(), size), layers.device)
-        };
-        let input = row(inputs) * row(&layers.scaling.scale) + row(&layers.scaling.offset);
+        let input = layers.input(inputs);
         let mut recorder = Recorder { links: Vec::new(), last: input.clone(), broken: None };
         let output = layers.network.forward(input, &mut recorder);
-        if !same(&output, &recorder.last) {
+        if recorder.links.is_empty() {
+            recorder.break_at("the input", "no layer passes through the tap");
+        } else if !same(&output, &recorder.last) {
             recorder.break_at("the output", "it is not what the last layer gave");
         }
         match recorder.broken {
@@ -92,17 +92,17 @@ impl Chain {
     }
 }
 
-/// What `explain` finds for each batch, one after another: values `[batch, features]` from the network recorded on
-/// inputs `[batch, features]` and their classes.
+/// What `explain` finds for each batch, one after another: values `[batch, features]` from the network as it was recorded
+/// on some inputs, and their classes.
 pub(crate) fn by_batch(
     layers: Layers<'_>,
     on: &Examples<'_>,
-    mut explain: impl FnMut(&Chain, &[f32], &[usize]) -> Tensor<2>,
+    mut explain: impl FnMut(&Chain, &[usize]) -> Tensor<2>,
 ) -> Result<Attribution, ExplainError> {
     let mut values = Vec::with_capacity(on.inputs.len());
     for (inputs, targets) in batches(on) {
         let chain = Chain::record(layers, inputs)?;
-        values.extend(host(explain(&chain, inputs, targets)));
+        values.extend(host(explain(&chain, targets)));
     }
     Ok(Attribution::of(values))
 }
@@ -110,13 +110,6 @@ pub(crate) fn by_batch(
 /// Inputs and classes, some at a time.
 pub(crate) fn batches<'a>(on: &Examples<'a>) -> impl Iterator<Item = (&'a [f32], &'a [usize])> {
     on.inputs.chunks(BATCH * on.features()).zip(on.targets.chunks(BATCH))
-}
-
-/// The scaling's factors `[1, features]`: from gradients by the network's input to gradients by the caller's.
-pub(crate) fn scale(layers: Layers<'_>) -> Tensor<2> {
-    let scale = layers.scaling.scale.clone();
-    let size = [1, scale.len()];
-    Tensor::from_data(TensorData::new(scale, size), layers.device)
 }
 
 pub(crate) fn host(tensor: Tensor<2>) -> Vec<f32> {
@@ -144,26 +137,21 @@ impl Recorder {
         if !same(&input, &self.last) {
             self.break_at(name, "its input is not what the layer before it gave");
         }
-        let flattened = flat(output);
-        let last = flattened.clone();
-        let shape = output_dims.to_vec();
-        let name_ = name.to_owned();
-        self.links.push(Link { name: name_, op, input, dims, output: last, output_dims: shape.clone() });
-        let mut last = flattened;
+        let mut last = flat(output);
+        self.push(name, op, (input, dims), (last.clone(), output_dims.to_vec()));
         if activation != Activation::Identity {
             let after = activation.forward(last.clone());
-            self.links.push(Link {
-                name: name.to_owned(),
-                op: Op::Activation(activation),
-                input: last,
-                dims: shape.clone(),
-                output: after.clone(),
-                output_dims: shape,
-            });
+            let [before, shaped] = [last, after.clone()].map(|tensor| (tensor, output_dims.to_vec()));
+            self.push(name, Op::Activation(activation), before, shaped);
             last = after;
         }
         self.last = last.clone();
         last.reshape(output_dims)
+    }
+
+    fn push(&mut self, name: &str, op: Op, input: (Tensor<2>, Vec<usize>), output: (Tensor<2>, Vec<usize>)) {
+        let ((input, dims), (output, output_dims)) = (input, output);
+        self.links.push(Link { name: name.to_owned(), op, input, dims, output, output_dims });
     }
 
     fn break_at(&mut self, layer: &str, why: &'static str) {
@@ -221,11 +209,6 @@ impl Tap for Recorder {
         let output = activation.forward(input.clone());
         self.layer(name, Op::Activation(activation), input, output, Activation::Identity)
     }
-}
-
-fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
-    let dims = tensor.dims();
-    tensor.reshape([dims[0], dims[1..].iter().product()])
 }
 
 /// Whether two tensors hold the same bits.

@@ -1,4 +1,4 @@
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use crucible_models::{Classifier, Differentiable, Scaling, Tapped};
 
 use crate::{ExplainError, Need};
@@ -26,6 +26,23 @@ pub struct Layers<'a> {
     pub scaling: &'a Scaling,
     /// Outputs of the network; one stands for two classes.
     pub outputs: usize,
+}
+
+impl Layers<'_> {
+    /// The network's input `[n, features]` for the caller's.
+    pub(crate) fn input(&self, inputs: &[f32]) -> Tensor<2> {
+        self.rows(inputs) * self.scale() + self.rows(&self.scaling.offset)
+    }
+
+    /// The scaling's factors `[1, features]`: from gradients by the network's input to gradients by the caller's.
+    pub(crate) fn scale(&self) -> Tensor<2> {
+        self.rows(&self.scaling.scale)
+    }
+
+    fn rows(&self, values: &[f32]) -> Tensor<2> {
+        let features = self.scaling.scale.len();
+        Tensor::from_data(TensorData::new(values.to_vec(), [values.len() / features, features]), self.device)
+    }
 }
 
 impl<'a> Model<'a> {

@@ -70,7 +70,8 @@ impl Op {
     }
 }
 
-fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
+/// `[n, features]`.
+pub(crate) fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
     let dims = tensor.dims();
     tensor.reshape([dims[0], dims[1..].iter().product()])
 }

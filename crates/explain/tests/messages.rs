@@ -2,8 +2,10 @@
 
 mod common;
 
+use burn::tensor::Tensor;
 use common::{Subject, rng, subject, wave};
-use crucible_explain::{ExplainError, METHODS, MethodConfig, Model, Need};
+use crucible_explain::{ExplainError, Layers, METHODS, MethodConfig, Model, Need};
+use crucible_models::{InputShape, Network, Tap, Tapped};
 use serde_json::{Value, json};
 
 #[test]
@@ -49,4 +51,38 @@ fn every_method_is_listed_once_with_a_line() {
         assert_eq!(MethodConfig::named(info.name).unwrap().info(), info);
         assert!(info.doc.ends_with('.') && info.doc.len() < 120, "{}", info.doc);
     }
+}
+
+/// A function over the tapped layer of a network.
+struct Around(Network, fn(Tensor<2>, Tensor<2>) -> Tensor<2>);
+
+impl Tapped for Around {
+    fn forward(&self, input: Tensor<2>, tap: &mut dyn Tap) -> Tensor<2> {
+        let output = self.0.forward(input.clone(), tap);
+        (self.1)(input, output)
+    }
+}
+
+/// What a network does beside its layers is not overlooked.
+#[test]
+fn a_network_that_is_no_chain_is_refused() {
+    let shape = InputShape::Features { count: 3 };
+    let subject = Subject::new(&json!({"name": "mlp", "hidden": [3]}), shape, 3, None);
+    let inputs = wave(6);
+    let on = subject.examples(&inputs, &[0, 1], &[]);
+    let ask = |change: fn(Tensor<2>, Tensor<2>) -> Tensor<2>| {
+        let network = Around(subject.network.clone(), change);
+        let (device, scaling) = (&subject.device, &subject.scaling);
+        let layers = Layers { network: &network, device, scaling, outputs: 3 };
+        let model = Model::layered(&subject.view, layers);
+        MethodConfig::named("lrp")
+            .unwrap()
+            .attribute(&model, &on, &mut rng(1))
+            .map(|found| found.values.len())
+    };
+    assert_eq!(ask(|_, output| output), Ok(6));
+    let residual = ask(|input, output| input + output).unwrap_err().to_string();
+    assert!(residual.contains("at `the output`") && residual.contains("lime"), "{residual}");
+    let turned = ask(|_, output| output.flip([1])).unwrap_err();
+    assert!(matches!(turned, ExplainError::NoChain { .. }));
 }

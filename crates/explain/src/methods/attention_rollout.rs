@@ -1,4 +1,4 @@
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use crucible_models::{
     Activation, InputShape, Tap,
     layers::{Conv2d, Linear, SelfAttention},
@@ -59,17 +59,13 @@ struct Rollout {
 
 impl Rollout {
     fn record(layers: Layers<'_>, inputs: &[f32]) -> Result<Self, ExplainError> {
-        let features = layers.scaling.scale.len();
-        let row = |values: &[f32]| {
-            let size = [values.len() / features, features];
-            Tensor::<2>::from_data(TensorData::new(values.to_vec(), size), layers.device)
-        };
-        let input = row(inputs) * row(&layers.scaling.scale) + row(&layers.scaling.offset);
         let mut seen = Self::default();
-        let _ = layers.network.forward(input, &mut seen);
+        let _ = layers.network.forward(layers.input(inputs), &mut seen);
         match seen.tokens {
             0 => Err(ExplainError::NoAttention { layers: seen.layers }),
-            tokens if seen.mixed => Err(ExplainError::Tokens { tokens, features }),
+            tokens if seen.mixed => {
+                Err(ExplainError::Tokens { tokens, features: layers.scaling.scale.len() })
+            }
             _ => Ok(seen),
         }
     }

@@ -7,7 +7,7 @@ use super::Method;
 use crate::{
     Attribution, Baseline, Examples, ExplainError, Layers, Model,
     attribution::{Part, differences, over_baselines},
-    chain::{Chain, Link, batches, host, scale},
+    chain::{Chain, Link, batches, host},
     op::Op,
 };
 
@@ -51,7 +51,7 @@ fn contributions(layers: Layers<'_>, on: &Examples<'_>, baseline: &[f32]) -> Res
         let multipliers =
             at.back(at.seed(targets), 0, |i, link, value| rescale(link, &reference.links[i], value));
         let ways = inputs.iter().zip(baseline).map(|(&input, &base)| f64::from(input) - f64::from(base));
-        let multipliers = host(multipliers * scale(layers));
+        let multipliers = host(multipliers * layers.scale());
         values.extend(multipliers.into_iter().zip(ways).map(|(value, way)| f64::from(value) * way));
     }
     Ok(values)

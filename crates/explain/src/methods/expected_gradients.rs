@@ -11,7 +11,7 @@ use crate::{Attribution, Examples, ExplainError, Model, attribution::complete, e
 ///
 /// G. Erion et al.: Improving performance of deep learning models with axiomatic attribution priors and expected
 /// gradients, 2021. SHAP's `GradientExplainer`, whose number of samples is the default here; Captum's `GradientShap`
-/// draws 5 by default.
+/// draws 5 by default, and can add noise to the input, which is left out here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExpectedGradients {

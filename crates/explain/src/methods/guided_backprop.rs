@@ -5,11 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Method;
-use crate::{
-    Attribution, Examples, ExplainError, Model,
-    chain::{by_batch, scale},
-    op::Op,
-};
+use crate::{Attribution, Examples, ExplainError, Model, chain::by_batch, op::Op};
 
 /// The gradient, where each ReLU sends back only what is positive. Other activations send back their derivative: in a
 /// network without ReLU this is the plain gradient.
@@ -27,12 +23,12 @@ impl Method for GuidedBackprop {
         _: &mut ChaCha8Rng,
     ) -> Result<Attribution, ExplainError> {
         let layers = model.with_layers()?;
-        by_batch(layers, on, |chain, _, targets| {
+        by_batch(layers, on, |chain, targets| {
             let gradient = chain.back(chain.seed(targets), 0, |_, link, gradient| {
                 let back = link.pull_back(gradient);
                 if matches!(link.op, Op::Activation(Activation::Relu)) { relu(back) } else { back }
             });
-            gradient * scale(layers)
+            gradient * layers.scale()
         })
     }
 }

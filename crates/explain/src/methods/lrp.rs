@@ -61,7 +61,7 @@ impl Method for Lrp {
     ) -> Result<Attribution, ExplainError> {
         positive("epsilon", self.epsilon)?;
         not_negative("gamma", self.gamma)?;
-        by_batch(model.with_layers()?, on, |chain, _, targets| {
+        by_batch(model.with_layers()?, on, |chain, targets| {
             let relevance = chain.seed(targets) * chain.output();
             chain.back(relevance, 0, |_, link, relevance| self.divide(link, relevance))
         })
