@@ -257,7 +257,9 @@ fn kernel_shap_of_few_parts_is_exact() {
         // Captum gives each pixel its part's whole value, here it is divided among the pixels.
         let pixels = if case.square() { square * square } else { 1 } as f32;
         let values: Vec<f32> = found.values.iter().map(|value| value * pixels).collect();
-        case.close("shapley", &values, &golden["values"], 1e-5);
+        // Captum sums in float32, the enumeration of the tables in float64.
+        let tolerance = if case.square() { 1e-5 } else { 1e-6 };
+        case.close("shapley", &values, &golden["values"], tolerance);
         assert!(found.gaps.unwrap().iter().all(|gap| gap.absolute < 1e-9));
     }
 }
