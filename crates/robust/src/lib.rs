@@ -6,14 +6,25 @@
 //! from the generator that the caller passes.
 
 pub mod attacks;
+mod auto_pgd;
+mod boundary;
+mod curve;
+mod draws;
 mod error;
 mod found;
 mod loss;
+mod plane;
 mod threat;
+mod transfer;
 mod victim;
+mod walk;
+mod warning;
 
 pub use attacks::{Attack, AttackConfig};
+pub use curve::{Point, by_class, curve};
 pub use error::RobustError;
-pub use found::Adversarial;
+pub use found::{Adversarial, Stage};
 pub use threat::{Norm, Threat};
+pub use transfer::transfer;
 pub use victim::{Access, Batch, Victim};
+pub use warning::Warning;

@@ -108,7 +108,7 @@ impl Threat {
 
     /// Moves `input` into the ball around `clean` and into the valid range, in which `clean` lies.
     ///
-    /// For L∞ that is the nearest point of both. For the others it is the nearest point of the ball, cut to the range:
+    /// For L∞ and L1 that is the nearest point of both. For L2 it is the nearest point of the ball, cut to the range:
     /// since `clean` is valid, cutting makes no change larger.
     pub fn project(&self, clean: &[f32], input: &mut [f32]) {
         match self.norm {
@@ -125,13 +125,72 @@ impl Threat {
                 }
             }
             Norm::L1 => {
-                let limit = threshold(input.iter().zip(clean).map(|(value, clean)| value - clean), self.eps);
+                let limit = self.threshold(clean, input) as f32;
                 move_by(clean, input, |change| change.signum() * (change.abs() - limit).max(0.0));
             }
         }
         for value in input {
             *value = value.clamp(self.low, self.high);
         }
+    }
+
+    /// What to take off the size of each change, so that the sizes, cut to the valid range, sum to ε; zero where they
+    /// are not more.
+    ///
+    /// F. Croce, M. Hein: Mind the box: l1-APGD for sparse adversarial attacks on image classifiers, 2021, proposition
+    /// 2.1. The sum falls with the limit along straight pieces, so that Newton's steps end on the right one; where they
+    /// leave the bracket, it is halved.
+    fn threshold(&self, clean: &[f32], input: &[f32]) -> f64 {
+        let sizes: Vec<(f64, f64)> = (input.iter().zip(clean))
+            .map(|(value, clean)| {
+                let change = f64::from(*value) - f64::from(*clean);
+                let room = if change > 0.0 { self.high - clean } else { clean - self.low };
+                (change.abs(), f64::from(room))
+            })
+            .collect();
+        let eps = f64::from(self.eps);
+        // The sum at a limit, and how many sizes it grows by when the limit falls.
+        let sum = |limit: f64| {
+            sizes.iter().fold((0.0, 0u32), |(sum, count), &(size, room)| {
+                let left = (size - limit).max(0.0);
+                (sum + left.min(room), count + u32::from(left > 0.0 && left <= room))
+            })
+        };
+        let (mut limit, mut low) = (0.0, 0.0);
+        let mut high = sizes.iter().fold(0.0, |high: f64, (size, _)| high.max(*size));
+        let (mut now, mut count) = sum(limit);
+        if now <= eps || !high.is_finite() {
+            return if high.is_finite() { 0.0 } else { f64::INFINITY };
+        }
+        if eps == 0.0 {
+            return high;
+        }
+        for _ in 0..100 {
+            if (now - eps).abs() <= eps * 1e-9 {
+                break;
+            }
+            *(if now > eps { &mut low } else { &mut high }) = limit;
+            let newton = limit + (now - eps) / f64::from(count);
+            limit = if newton > low && newton < high { newton } else { f64::midpoint(low, high) };
+            (now, count) = sum(limit);
+        }
+        limit
+    }
+
+    /// Whether `input` lies in the ball around `clean`, up to the rounding of its values, and in the valid range.
+    #[must_use]
+    pub fn holds(&self, clean: &[f32], input: &[f32]) -> bool {
+        let largest = f64::from(self.low.abs().max(self.high.abs()).max(self.eps));
+        let values = match self.norm {
+            Norm::Linf => 1.0,
+            Norm::L2 => (clean.len() as f64).sqrt(),
+            Norm::L1 => clean.len() as f64,
+        };
+        let eps = f64::from(self.eps);
+        let rounding =
+            if self.eps == 0.0 { 0.0 } else { eps * 1e-6 + largest * f64::from(f32::EPSILON) * values };
+        self.norm.distance(input, clean) <= eps + rounding
+            && input.iter().all(|value| (self.low..=self.high).contains(value))
     }
 
     /// A random point of the ball around `clean`, cut to the valid range: uniform in the cube for L∞, uniform in the ball
@@ -170,28 +229,6 @@ fn move_by(clean: &[f32], input: &mut [f32], change: impl Fn(f32) -> f32) {
     }
 }
 
-/// What to take off the size of each change, so that the sum of what is left is `radius`; zero where it is not more.
-///
-/// J. Duchi et al.: Efficient projections onto the l1-ball, 2008, figure 1.
-fn threshold(change: impl Iterator<Item = f32>, radius: f32) -> f32 {
-    let mut sizes: Vec<f64> = change.map(|value| f64::from(value).abs()).collect();
-    let radius = f64::from(radius);
-    if sizes.iter().sum::<f64>() <= radius {
-        return 0.0;
-    }
-    sizes.sort_unstable_by(|a, b| b.total_cmp(a));
-    let (mut sum, mut limit) = (0.0, 0.0);
-    for (count, size) in (1..).zip(&sizes) {
-        sum += size;
-        let next = (sum - radius) / f64::from(count);
-        if *size < next {
-            break;
-        }
-        limit = next;
-    }
-    limit as f32
-}
-
 /// One draw of the standard normal distribution (Box and Muller).
 pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f32 {
     let (radius, turn): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
@@ -222,12 +259,8 @@ mod tests {
                     threat.project(&clean, &mut near);
                     for input in [near, threat.sample(&clean, &mut rng)] {
                         let distance = norm.distance(&input, &clean);
-                        // Each of the 60 values is rounded.
-                        assert!(
-                            distance <= f64::from(eps) * (1.0 + 1e-6) + 60.0 * 6e-8,
-                            "{norm} {eps}: {distance}"
-                        );
-                        assert!(input.iter().all(|value| (0.0..=1.0).contains(value)));
+                        assert!(threat.holds(&clean, &input), "{norm} {eps}: {distance}");
+                        assert!(distance <= f64::from(eps) * (1.0 + 1e-6) + 60.0 * 6e-8);
                     }
                 }
             }
@@ -252,6 +285,17 @@ mod tests {
             let mut again = input;
             threat.project(&clean, &mut again);
             assert!(input.iter().zip(again).all(|(a, b)| (a - b).abs() < 1e-6));
+        }
+    }
+
+    #[test]
+    fn what_the_range_takes_from_one_value_of_l1_goes_to_the_others() {
+        let threat = Threat::new(Norm::L1, 0.5, [0.0, 1.0]).unwrap();
+        let (clean, mut input) = ([0.9, 0.5, 0.5], [2.0, 1.1, 0.4]);
+        threat.project(&clean, &mut input);
+        // The first has room for 0.1; the second gets the other 0.4.
+        for (value, nearest) in input.iter().zip([1.0, 0.9, 0.5]) {
+            assert!((value - nearest).abs() < 1e-6, "{input:?}");
         }
     }
 

@@ -61,9 +61,24 @@ pub struct Batch<'a> {
     pub inputs: &'a [f32],
     /// The true class of each.
     pub labels: &'a [u32],
+    /// Channels, height and width, channels first, where inputs are pictures: what moves neighbouring pixels together
+    /// asks for it. Other inputs are taken for a row of values.
+    pub picture: Option<[usize; 3]>,
 }
 
 impl<'a> Batch<'a> {
+    /// Rows of values, and the true class of each.
+    #[must_use]
+    pub fn new(inputs: &'a [f32], labels: &'a [u32]) -> Self {
+        Self { inputs, labels, picture: None }
+    }
+
+    /// The same as pictures of `[channels, height, width]`.
+    #[must_use]
+    pub fn pictures(self, shape: [usize; 3]) -> Self {
+        Self { picture: Some(shape), ..self }
+    }
+
     /// How many examples there are.
     #[must_use]
     pub fn len(&self) -> usize {
