@@ -217,9 +217,10 @@ impl Track {
         self.last = std::mem::replace(&mut self.input, next);
     }
 
-    /// A step by the sign of the gradient's largest values, of the length in sum.
+    /// A step by the sign of the gradient's largest values, of the length in sum. (Their number is rounded, not rounded up as
+    /// by the authors, whose step never gets from two values to one.)
     fn step_sparse(&self, input: &mut [f32]) {
-        let count = ((self.share * input.len() as f64).ceil() as usize).clamp(1, input.len());
+        let count = ((self.share * input.len() as f64).round() as usize).clamp(1, input.len());
         let mut sizes: Vec<f32> = self.gradient.iter().map(|value| value.abs()).collect();
         let at = input.len() - count;
         let (_, &mut smallest, _) = sizes.select_nth_unstable_by(at, f32::total_cmp);

@@ -129,10 +129,16 @@ impl<'a> Found<'a> {
         self.result.warnings.push(warning);
     }
 
-    /// For each example the `count` likeliest classes for the clean input other than the true one, or all there are.
-    pub(crate) fn targets(&self, count: usize) -> Vec<Vec<usize>> {
-        let examples = self.clean.chunks_exact(self.classes).zip(self.batch.labels);
-        examples.map(|(logits, label)| loss::others(logits, *label as usize, count)).collect()
+    /// Classes to move towards: the likeliest other than the true one for each example's clean input, then the second for
+    /// each, and so on, `count` times or until there are no others.
+    pub(crate) fn targets(&self, count: u32) -> Vec<Vec<usize>> {
+        let count = (count as usize).min(self.classes.saturating_sub(1));
+        let mut targets = vec![Vec::with_capacity(self.batch.len()); count];
+        for (logits, label) in self.clean.chunks_exact(self.classes).zip(self.batch.labels) {
+            let others = loss::others(logits, *label as usize);
+            targets.iter_mut().zip(others).for_each(|(targets, other)| targets.push(other));
+        }
+        targets
     }
 
     /// The logits of any `inputs`; only the passes are noted.

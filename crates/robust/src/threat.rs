@@ -193,8 +193,9 @@ impl Threat {
             && input.iter().all(|value| (self.low..=self.high).contains(value))
     }
 
-    /// A random point of the ball around `clean`, cut to the valid range: uniform in the cube for L∞, uniform in the ball
-    /// for L2, and for L1 a random division of a random radius.
+    /// A random point of the ball around `clean`, cut to the valid range: uniform in the cube for L∞, and for the others a
+    /// random direction and a random radius. (Of points uniform in a ball of many dimensions, almost all lie on its surface,
+    /// from where short steps do not get across.)
     #[must_use]
     pub fn sample(&self, clean: &[f32], rng: &mut ChaCha8Rng) -> Vec<f32> {
         let mut change: Vec<f32> = match self.norm {
@@ -204,7 +205,7 @@ impl Threat {
         };
         if self.norm != Norm::Linf {
             let length = self.norm.of(change.iter().copied()).max(f64::MIN_POSITIVE);
-            let radius = rng.random::<f64>().powf(1.0 / clean.len() as f64);
+            let radius: f64 = rng.random();
             change.iter_mut().for_each(|value| *value *= (radius / length) as f32);
         }
         let mut input: Vec<f32> =

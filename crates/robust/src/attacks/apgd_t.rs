@@ -60,15 +60,12 @@ impl Attack for ApgdT {
         if classes < needs {
             found.warn(Warning::NoRatio { attack: "apgd-t", classes, needs });
         }
-        let targets = self.targets.min(classes.saturating_sub(1) as u32);
-        let towards = found.targets(targets as usize);
         let run = AutoPgd { model, batch, threat, steps: self.steps, draws: &draws };
-        for target in 0..targets {
+        for (target, towards) in (0..).zip(found.targets(self.targets)) {
             for restart in 0..self.restarts {
                 let round = target * self.restarts + restart;
                 run.run(&mut found, round, &mut |index, logits, weights| {
-                    let label = batch.labels[index] as usize;
-                    loss::ratio_to(logits, towards[index][target as usize], label, weights)
+                    loss::ratio_to(logits, towards[index], batch.labels[index] as usize, weights)
                 });
             }
         }

@@ -40,6 +40,9 @@ impl Default for Cw {
     }
 }
 
+/// Halvings of the way from the nearest input to the clean one: steps of Adam may be larger than what is left of it.
+const HALVINGS: u32 = 10;
+
 /// One example under search.
 struct Search {
     index: usize,
@@ -95,6 +98,10 @@ impl Attack for Cw {
         let beyond = searches.iter().filter_map(|search| Some((search.index, &search.nearest.as_ref()?.1)));
         let (indices, inputs): (Vec<usize>, Vec<&Vec<f32>>) = beyond.unzip();
         let inputs: Vec<f32> = inputs.into_iter().flatten().copied().collect();
+        let inputs = boundary::bisect(&mut found, model, batch, Norm::L2, &indices, &inputs, HALVINGS);
+        for (&index, input) in indices.iter().zip(inputs.chunks_exact(model.features())) {
+            found.record_nearer(index, input);
+        }
         boundary::try_surface(&mut found, model, batch, threat, &indices, &inputs);
         found.finish()
     }
@@ -141,8 +148,7 @@ impl Cw {
                     }
                 }
                 let total = (distance * distance) as f32 + search.constant * loss;
-                // Also where the loss is no number.
-                if check && !(total <= search.checked * 0.9999) {
+                if check && (total.is_nan() || total > search.checked * 0.9999) {
                     continue;
                 }
                 if check {

@@ -54,7 +54,7 @@ impl Attack for DeepFool {
         let model = victim.gradients();
         let (features, classes) = (model.features(), model.classes());
         let mut found = Found::new(batch, threat, model);
-        let towards = found.targets((self.targets as usize).min(classes.saturating_sub(1)));
+        let targets = found.targets(self.targets);
         let mut open = found.open();
         let mut inputs: Vec<f32> = open.iter().flat_map(|&index| batch.input(index)).copied().collect();
         let (mut indices, mut ends) = (Vec::new(), Vec::new());
@@ -62,7 +62,7 @@ impl Attack for DeepFool {
             if open.is_empty() {
                 break;
             }
-            self.step(model, batch, threat, &mut found, &towards, &open, &mut inputs);
+            self.step(model, batch, threat, &mut found, &targets, &open, &mut inputs);
             let logits = found.ask(model, &inputs);
             let rows = inputs.chunks_exact(features).zip(logits.chunks_exact(classes));
             let (mut still, mut next) = (Vec::new(), Vec::new());
@@ -93,18 +93,18 @@ impl DeepFool {
         batch: Batch<'_>,
         threat: &Threat,
         found: &mut Found<'_>,
-        towards: &[Vec<usize>],
+        targets: &[Vec<usize>],
         open: &[usize],
         inputs: &mut [f32],
     ) {
         let features = model.features();
         let mut nearest = vec![(f64::INFINITY, Vec::new()); open.len()];
-        for target in 0..towards.first().map_or(0, Vec::len) {
+        for towards in targets {
             let mut sizes = vec![0.0f32; open.len()];
             let (slope, _) = found.slope(model, inputs, &mut |row, logits, weights| {
                 let index = open[row];
                 sizes[row] = logits.iter().fold(0.0, |size, logit| size.max(logit.abs()));
-                loss::difference(logits, towards[index][target], batch.labels[index] as usize, weights)
+                loss::difference(logits, towards[index], batch.labels[index] as usize, weights)
             });
             let rows = inputs.chunks_exact(features).zip(slope.gradients.chunks_exact(features));
             for (row, (input, gradient)) in rows.enumerate() {

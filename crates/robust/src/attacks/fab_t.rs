@@ -54,16 +54,14 @@ impl Attack for FabT {
     fn run(&self, victim: Victim<'_>, batch: Batch<'_>, threat: &Threat, _: &mut ChaCha8Rng) -> Adversarial {
         let model = victim.gradients();
         let mut found = Found::new(batch, threat, model);
-        let targets = (self.targets as usize).min(model.classes().saturating_sub(1));
-        let towards = found.targets(targets);
-        for target in 0..targets {
+        for towards in found.targets(self.targets) {
             let open = found.open();
             if open.is_empty() {
                 break;
             }
             let mut loss = |row: usize, logits: &[f32], weights: &mut [f32]| {
                 let index = open[row];
-                loss::difference(logits, towards[index][target], batch.labels[index] as usize, weights)
+                loss::difference(logits, towards[index], batch.labels[index] as usize, weights)
             };
             self.approach(model, batch, threat, &mut found, &open, &mut loss);
         }

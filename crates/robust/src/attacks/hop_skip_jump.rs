@@ -115,7 +115,7 @@ impl Hunt<'_, '_> {
     /// To the boundary and along it.
     fn walk(&mut self, config: &HopSkipJump, start: Vec<f32>) {
         let (norm, mut used) = (self.threat.norm(), 0u64);
-        let mut point = self.to_boundary(&start);
+        let mut point = self.back_to_boundary(&start);
         for step in 1..=config.steps {
             if !self.found.stands(self.index) || used >= u64::from(config.queries) {
                 break;
@@ -137,7 +137,7 @@ impl Hunt<'_, '_> {
                 next.iter_mut().for_each(|value| *value = value.clamp(low, high));
                 used += 1;
                 if self.fools(&next)[0] {
-                    let next = self.to_boundary(&next);
+                    let next = self.back_to_boundary(&next);
                     if norm.distance(&next, self.clean()) < distance {
                         point = next;
                     }
@@ -149,7 +149,7 @@ impl Hunt<'_, '_> {
     }
 
     /// Back towards the clean input as far as it still fools; noted.
-    fn to_boundary(&mut self, point: &[f32]) -> Vec<f32> {
+    fn back_to_boundary(&mut self, point: &[f32]) -> Vec<f32> {
         // The paper's θ is 1 / d^1.5.
         let rounds = (1.5 * (point.len() as f64).log2()).ceil().clamp(10.0, 24.0) as u32;
         let (model, norm, indices) = (self.model, self.threat.norm(), [self.index]);

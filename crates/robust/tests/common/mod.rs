@@ -156,7 +156,7 @@ pub(crate) fn examples(model: &dyn Classifier, n: usize, seed: u64) -> (Vec<f32>
 
 /// The attack with these steps (queries, where it counts those), and little of what else takes time.
 pub(crate) fn cheap(config: &AttackConfig, steps: u32) -> AttackConfig {
-    let mut settings = serde_json::to_value(config).unwrap();
+    let mut settings = serde_json::to_value(config).expect("settings are JSON");
     let mut set = |key: &str, value: Value| {
         if let Some(setting) = settings.get_mut(key) {
             *setting = value;
@@ -168,7 +168,7 @@ pub(crate) fn cheap(config: &AttackConfig, steps: u32) -> AttackConfig {
     if config.name() != "hopskipjump" {
         set("queries", json!(steps));
     }
-    serde_json::from_value(settings).unwrap()
+    serde_json::from_value(settings).expect("settings of an attack")
 }
 
 /// Every attack with every norm that it knows.
@@ -185,7 +185,9 @@ pub(crate) fn run(
     (norm, eps): (Norm, f32),
     seed: u64,
 ) -> Adversarial {
-    let threat = Threat::new(norm, eps, [0.0, 1.0]).unwrap();
+    let threat = Threat::new(norm, eps, [0.0, 1.0]).expect("a ball");
     let batch = Batch::new(inputs, labels);
-    config.run(Victim::WhiteBox(model), batch, &threat, &mut rng(seed)).unwrap()
+    config
+        .run(Victim::WhiteBox(model), batch, &threat, &mut rng(seed))
+        .expect("a white box and valid examples")
 }
