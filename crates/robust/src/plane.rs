@@ -28,27 +28,26 @@ pub(crate) fn towards(norm: Norm, point: &[f32], normal: &[f32], rise: f64, rang
 
 /// The sizes `min(λ · speed(w_i), room_i)` with the λ for which `Σ |w_i| · size_i` is `rise`.
 fn rising(weights: &[f64], room: &[f64], rise: f64, speed: impl Fn(f64) -> f64) -> Vec<f64> {
-    let mut scale = 0.0;
-    // Each round settles at least one value; a handful is the rule.
-    for _ in 0..=weights.len() {
-        let (mut settled, mut slope) = (0.0, 0.0);
-        for (weight, room) in weights.iter().zip(room) {
-            let speed = speed(*weight);
-            if scale * speed < *room {
-                slope += weight.abs() * speed;
-            } else {
-                settled += weight.abs() * room;
-            }
-        }
-        let next = (rise - settled) / slope;
-        if slope <= 0.0 || !next.is_finite() {
-            scale = if settled < rise { f64::INFINITY } else { scale };
+    // Weight, speed and room of the values that still move.
+    let mut moving: Vec<[f64; 3]> = Vec::with_capacity(weights.len());
+    moving.extend(weights.iter().zip(room).map(|(weight, room)| [weight.abs(), speed(*weight), *room]));
+    moving.retain(|[weight, _, room]| *weight > 0.0 && *room > 0.0);
+    let (mut settled, mut scale) = (0.0, f64::INFINITY);
+    while !moving.is_empty() {
+        let slope: f64 = moving.iter().map(|[weight, speed, _]| weight * speed).sum();
+        scale = ((rise - settled) / slope).max(0.0);
+        let before = moving.len();
+        moving.retain(|[weight, speed, room]| {
+            let moves = scale * speed < *room;
+            settled += if moves { 0.0 } else { weight * room };
+            moves
+        });
+        if moving.len() == before {
             break;
         }
-        if next <= scale * (1.0 + 1e-12) {
-            break;
+        if moving.is_empty() && settled < rise {
+            scale = f64::INFINITY;
         }
-        scale = next;
     }
     let size =
         |(weight, room): (&f64, &f64)| if *weight == 0.0 { 0.0 } else { (scale * speed(*weight)).min(*room) };

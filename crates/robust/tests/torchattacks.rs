@@ -18,9 +18,9 @@ fn here(name: &str) -> std::path::PathBuf {
 
 /// The values of one of MNIST's files after its header.
 fn mnist(name: &str, header: usize) -> Vec<u8> {
-    let file = fs::File::open(here("../../data/mnist").join(name)).unwrap();
+    let file = fs::File::open(here("../../data/mnist").join(name)).expect("MNIST is in the repository");
     let mut bytes = Vec::new();
-    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).expect("a whole file");
     bytes.split_off(header)
 }
 
@@ -28,10 +28,12 @@ fn network(name: &str) -> WhiteBox<Network> {
     let device = Device::flex();
     let config = MlpConfig { hidden: vec![40, 20], ..MlpConfig::default() };
     let shape = InputShape::Image { channels: 1, height: 28, width: 28 };
-    let fresh = Architecture::Mlp(config).init(shape, 10, &mut common::rng(0), &device).unwrap();
-    let bytes = fs::read(here(&format!("tests/golden/{name}.safetensors"))).unwrap();
-    let (state, _) = weights::from_safetensors(&bytes, "").unwrap();
-    let network = weights::assign(fresh, &state).unwrap();
+    let fresh =
+        Architecture::Mlp(config).init(shape, 10, &mut common::rng(0), &device).expect("sizes that fit");
+    let bytes =
+        fs::read(here(&format!("tests/golden/{name}.safetensors"))).expect("weights that the script wrote");
+    let (state, _) = weights::from_safetensors(&bytes, "").expect("a safetensors file");
+    let network = weights::assign(fresh, &state).expect("weights of this network");
     WhiteBox::new(&network, &Scaling::none(784), 10, &device)
 }
 
@@ -41,7 +43,20 @@ fn attack(name: &str) -> AttackConfig {
         "square" | "auto" => json!({ "name": name, "queries": 500 }),
         _ => json!({ "name": name }),
     })
-    .unwrap()
+    .expect("settings of an attack")
+}
+
+/// Whether the attack runs on this case: the expensive ones run where they leave about half, and `auto`, which is made of the
+/// others, once. (All of the recorded cases agree.)
+fn runs(name: &str, network: &Value, norm: Norm, eps: f32) -> bool {
+    let plain = network == "plain";
+    let larger = [0.04, 0.1, 0.6, 1.0].contains(&eps);
+    match name {
+        "apgd-t" => larger && plain == (norm == Norm::L2),
+        "fab-t" => larger && plain == (norm == Norm::Linf),
+        "auto" => larger && !plain && norm == Norm::Linf,
+        _ => true,
+    }
 }
 
 #[test]
@@ -55,7 +70,7 @@ fn attacks_leave_as_many_pictures_as_those_of_torchattacks() {
     let labels: Vec<u32> = rows.iter().map(|row| u32::from(classes[*row])).collect();
     let batch = Batch::new(&inputs, &labels).pictures([1, 28, 28]);
     let mut wrong = Vec::new();
-    for case in golden["cases"].as_array().unwrap().iter().skip(3).step_by(4) {
+    for case in golden["cases"].as_array().unwrap() {
         let model = network(case["network"].as_str().unwrap());
         let norm: Norm = serde_json::from_value(case["norm"].clone()).unwrap();
         let threat = Threat::new(norm, case["eps"].as_f64().unwrap() as f32, [0.0, 1.0]).unwrap();
@@ -63,6 +78,9 @@ fn attacks_leave_as_many_pictures_as_those_of_torchattacks() {
         let right = said.iter().zip(&labels).filter(|(said, label)| said == label).count();
         assert_eq!(right as u64, case["clean"].as_u64().unwrap());
         for (name, bounds) in case["left"].as_object().unwrap() {
+            if !runs(name, &case["network"], norm, threat.eps()) {
+                continue;
+            }
             let [fewest, most] = [0, 1].map(|i| bounds[i].as_u64().unwrap());
             let result =
                 attack(name).run(Victim::WhiteBox(&model), batch, &threat, &mut common::rng(1)).unwrap();
@@ -71,7 +89,7 @@ fn attacks_leave_as_many_pictures_as_those_of_torchattacks() {
                 "{} {norm} {}: {name} leaves {left}, torchattacks' {fewest} to {most}",
                 case["network"], case["eps"]
             );
-            println!("{line} {:?} {} {}", now.elapsed(), result.forwards, result.backwards);
+            println!("{line}");
             // Half a point. Random search varies more, and is held from one side only.
             if left > most + 1 || (left + 1 < fewest && name != "square") {
                 wrong.push(line);
