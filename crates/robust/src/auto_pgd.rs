@@ -179,7 +179,7 @@ impl AutoPgd<'_> {
         if tracks.is_empty() {
             return;
         }
-        let inputs: Vec<f32> = tracks.iter().flat_map(|track| track.input.iter().copied()).collect();
+        let inputs = tracks.iter().map(|track| &track.input[..]).collect::<Vec<_>>().concat();
         let indices: Vec<usize> = tracks.iter().map(|track| track.index).collect();
         let mut loss = |row: usize, logits: &[f32], weights: &mut [f32]| loss(indices[row], logits, weights);
         let within = ball.eps() <= self.threat.eps();

@@ -10,62 +10,81 @@ use crate::Norm;
 /// from zero end on the right one; L1 fills the values of the largest weight first.
 pub(crate) fn towards(norm: Norm, point: &[f32], normal: &[f32], rise: f64, range: [f32; 2]) -> Vec<f32> {
     let up = if rise < 0.0 { -1.0 } else { 1.0 };
-    let weights: Vec<f64> = normal.iter().map(|weight| up * f64::from(*weight)).collect();
-    let [low, high] = range.map(f64::from);
-    let room: Vec<f64> = (point.iter().zip(&weights))
-        .map(|(value, weight)| {
-            let value = f64::from(*value);
-            if *weight > 0.0 { high - value } else { value - low }
-        })
-        .collect();
-    let sizes = match norm {
-        Norm::Linf => rising(&weights, &room, rise.abs(), |_| 1.0),
-        Norm::L2 => rising(&weights, &room, rise.abs(), f64::abs),
-        Norm::L1 => filling(&weights, &room, rise.abs()),
-    };
-    sizes.iter().zip(&weights).map(|(size, weight)| (size * weight.signum()) as f32).collect()
+    let values = || point.iter().zip(normal).map(|(value, weight)| Value::new(*value, up * weight, range));
+    match norm {
+        Norm::Linf => {
+            let scale = scale(values(), rise.abs(), |_| 1.0);
+            values().map(|value| value.change(scale)).collect()
+        }
+        Norm::L2 => {
+            let scale = scale(values(), rise.abs(), |weight| weight);
+            values().map(|value| value.change(scale * value.weight)).collect()
+        }
+        Norm::L1 => filling(&values().collect::<Vec<_>>(), rise.abs()),
+    }
 }
 
-/// The sizes `min(λ · speed(w_i), room_i)` with the λ for which `Σ |w_i| · size_i` is `rise`.
-fn rising(weights: &[f64], room: &[f64], rise: f64, speed: impl Fn(f64) -> f64) -> Vec<f64> {
-    // Weight, speed and room of the values that still move.
-    let mut moving: Vec<[f64; 3]> = Vec::with_capacity(weights.len());
-    moving.extend(weights.iter().zip(room).map(|(weight, room)| [weight.abs(), speed(*weight), *room]));
-    moving.retain(|[weight, _, room]| *weight > 0.0 && *room > 0.0);
-    let (mut settled, mut scale) = (0.0, f64::INFINITY);
+/// One value of the point: the size of its weight, which way it moves, and how far it can.
+#[derive(Clone, Copy)]
+struct Value {
+    weight: f32,
+    up: bool,
+    room: f32,
+}
+
+impl Value {
+    fn new(value: f32, weight: f32, [low, high]: [f32; 2]) -> Self {
+        let up = weight > 0.0;
+        Self { weight: weight.abs(), up, room: if up { high - value } else { value - low } }
+    }
+
+    fn moves(self) -> bool {
+        self.weight > 0.0 && self.room > 0.0
+    }
+
+    /// Its change where it would move by `size`, were there room.
+    fn change(self, size: f32) -> f32 {
+        let size = if self.moves() { size.min(self.room) } else { 0.0 };
+        if self.up { size } else { -size }
+    }
+}
+
+/// The λ for which the sizes `min(λ · speed(w_i), room_i)`, each times its weight, sum to `rise`.
+fn scale(values: impl Iterator<Item = Value>, rise: f64, speed: impl Fn(f32) -> f32) -> f32 {
+    let mut moving: Vec<Value> = Vec::with_capacity(values.size_hint().0);
+    moving.extend(values.filter(|value| value.moves()));
+    let (mut settled, mut scale) = (0.0, f32::INFINITY);
     while !moving.is_empty() {
-        let slope: f64 = moving.iter().map(|[weight, speed, _]| weight * speed).sum();
-        scale = ((rise - settled) / slope).max(0.0);
+        let slopes = moving.iter().map(|value| f64::from(value.weight) * f64::from(speed(value.weight)));
+        scale = ((rise - settled) / slopes.sum::<f64>()).max(0.0) as f32;
         let before = moving.len();
-        moving.retain(|[weight, speed, room]| {
-            let moves = scale * speed < *room;
-            settled += if moves { 0.0 } else { weight * room };
+        moving.retain(|value| {
+            let moves = scale * speed(value.weight) < value.room;
+            settled += if moves { 0.0 } else { f64::from(value.weight) * f64::from(value.room) };
             moves
         });
         if moving.len() == before {
             break;
         }
         if moving.is_empty() && settled < rise {
-            scale = f64::INFINITY;
+            scale = f32::INFINITY;
         }
     }
-    let size =
-        |(weight, room): (&f64, &f64)| if *weight == 0.0 { 0.0 } else { (scale * speed(*weight)).min(*room) };
-    weights.iter().zip(room).map(size).collect()
+    scale
 }
 
-fn filling(weights: &[f64], room: &[f64], rise: f64) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..weights.len()).filter(|&i| weights[i] != 0.0).collect();
-    order.sort_by(|&a, &b| weights[b].abs().total_cmp(&weights[a].abs()));
-    let (mut sizes, mut left) = (vec![0.0; weights.len()], rise);
+fn filling(values: &[Value], rise: f64) -> Vec<f32> {
+    let mut order: Vec<usize> = (0..values.len()).filter(|&i| values[i].moves()).collect();
+    order.sort_by(|&a, &b| values[b].weight.total_cmp(&values[a].weight));
+    let (mut changes, mut left) = (vec![0.0; values.len()], rise);
     for i in order {
-        sizes[i] = (left / weights[i].abs()).min(room[i]);
-        left -= sizes[i] * weights[i].abs();
+        changes[i] = values[i].change((left / f64::from(values[i].weight)) as f32);
+        left -= f64::from(changes[i].abs()) * f64::from(values[i].weight);
         if left <= 0.0 {
             break;
         }
     }
-    sizes
+    changes
 }
 
 #[cfg(test)]
