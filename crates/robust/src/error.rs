@@ -27,7 +27,7 @@ pub enum RobustError {
         high: f32,
     },
     /// The model does not answer what the attack asks.
-    #[error("{attack} needs {access}, and this model has only {offered}; these would work: {}", others.join(", "))]
+    #[error("{attack} needs {access}, and this model has only {offered}; these would work: {}", list(others))]
     Access {
         /// The attack.
         attack: &'static str,
@@ -39,7 +39,7 @@ pub enum RobustError {
         others: Vec<&'static str>,
     },
     /// The attack knows no such ball.
-    #[error("{attack} is not defined for {norm}; these are: {}", others.join(", "))]
+    #[error("{attack} is not defined for {norm}; these are: {}", list(others))]
     Norm {
         /// The attack.
         attack: &'static str,
@@ -56,4 +56,8 @@ pub enum RobustError {
         /// How many there are.
         classes: usize,
     },
+}
+
+fn list(names: &[&str]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

@@ -75,7 +75,6 @@ fn strong_attacks_reach_the_exact_robust_accuracy_and_none_goes_below_it() {
                 assert!(!missed, "{name} {norm}, {classes} classes: {example} is {distance} away of {eps}");
             }
             let fooled = result.fooled.iter().filter(|fooled| **fooled).count();
-            println!("{classes} classes, {name} {norm}: {fooled} of 101");
             assert!(fooled >= 30, "{name} {norm}, {classes} classes: {fooled} of 101");
         }
     }
@@ -107,7 +106,6 @@ fn the_attacks_for_the_nearest_input_find_the_distance() {
             }
             worst = worst.max(norm.distance(result.input(example), input) / exact);
         }
-        println!("{} {norm}: at most {worst} times the distance", config.name());
         // FAB leaves an example alone once it is fooled towards one class, which need not be the nearest.
         if config.name() != "fab-t" {
             assert!(worst <= slack, "{} {norm}: {worst}", config.name());
