@@ -1,4 +1,4 @@
-use crate::{Access, Norm};
+use crate::{Access, Norm, certify::NoBounds};
 
 /// Why an attack cannot be run.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -56,6 +56,12 @@ pub enum RobustError {
         /// How many there are.
         classes: usize,
     },
+    /// Interval training of a network with one output for two classes.
+    #[error("interval bounds need an output for each class; use the loss `cross-entropy`")]
+    OneOutput,
+    /// A layer through which no interval passes.
+    #[error(transparent)]
+    Bounds(#[from] NoBounds),
 }
 
 fn list(names: &[&str]) -> String {

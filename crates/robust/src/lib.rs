@@ -8,7 +8,9 @@
 pub mod attacks;
 mod auto_pgd;
 mod boundary;
+pub mod certify;
 mod curve;
+pub mod defences;
 mod draws;
 mod error;
 mod found;
@@ -22,6 +24,7 @@ mod warning;
 
 pub use attacks::{Attack, AttackConfig};
 pub use curve::{Point, by_class, curve};
+pub use defences::{Defence, DefenceConfig};
 pub use error::RobustError;
 pub use found::{Adversarial, Stage};
 pub use threat::{Norm, Threat};

@@ -12,12 +12,14 @@ pub(crate) struct Walk {
     pub(crate) length: f32,
     /// What the next step keeps of the direction of the last.
     pub(crate) momentum: Option<f32>,
+    /// Leave an example alone once it is fooled.
+    pub(crate) stop: bool,
     /// Move towards this class instead of just away from the true one.
     pub(crate) target: Option<u32>,
 }
 
 impl Walk {
-    /// Walks from `inputs`, one for each of the examples `open`; one that is fooled is left alone.
+    /// Walks from `inputs`, one for each of the examples `open`.
     pub(crate) fn run(
         &self,
         model: &dyn Differentiable,
@@ -36,7 +38,8 @@ impl Walk {
             let slope = found.climb(model, &open, &inputs, &mut |row, logits, weights| {
                 self.loss(logits, batch.labels[open[row]], weights)
             });
-            let still: Vec<usize> = (0..open.len()).filter(|&row| found.stands(open[row])).collect();
+            let still: Vec<usize> =
+                (0..open.len()).filter(|&row| !self.stop || found.stands(open[row])).collect();
             let mut next = Vec::with_capacity(still.len() * features);
             let mut next_memory = Vec::new();
             for &row in &still {

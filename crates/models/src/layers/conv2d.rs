@@ -99,11 +99,20 @@ impl Conv2d {
     /// `[batch, in, height, width]` to `[batch, out, height', width']`.
     #[must_use]
     pub fn forward(&self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
-        let Conv2dConfig { stride, padding, dilation, groups, .. } = self.config;
-        let options = kernels::Conv2d { stride, padding, dilation, groups };
         let fused = if activation == Activation::Relu { Fused::Relu } else { Fused::None };
-        let output = conv2d(input, self.weight.val(), self.bias.val(), options, fused);
+        let output = conv2d(input, self.weight.val(), self.bias.val(), self.options(), fused);
         if fused == Fused::Relu { output } else { activation.forward(output) }
+    }
+
+    /// The same convolution with another weight and bias of the same shapes, and no activation.
+    #[must_use]
+    pub fn forward_with(&self, input: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
+        conv2d(input, weight, bias, self.options(), Fused::None)
+    }
+
+    fn options(&self) -> kernels::Conv2d {
+        let Conv2dConfig { stride, padding, dilation, groups, .. } = self.config;
+        kernels::Conv2d { stride, padding, dilation, groups }
     }
 
     /// Multiply-adds for one example whose output is `size` high and wide.

@@ -37,7 +37,7 @@ impl Attack for Fgsm {
         let mut found = Found::new(batch, threat, model);
         let open = found.open();
         let inputs = open.iter().flat_map(|&index| batch.input(index)).copied().collect();
-        let walk = Walk { steps: 1, length: 1.0, momentum: None, target: self.target };
+        let walk = Walk { steps: 1, length: 1.0, momentum: None, stop: true, target: self.target };
         walk.run(model, batch, threat, &mut found, open, inputs);
         found.finish()
     }

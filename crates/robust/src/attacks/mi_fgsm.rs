@@ -49,7 +49,8 @@ impl Attack for MiFgsm {
         let open = found.open();
         let inputs = open.iter().flat_map(|&index| batch.input(index)).copied().collect();
         let length = 1.0 / self.steps.max(1) as f32;
-        let walk = Walk { steps: self.steps, length, momentum: Some(self.decay), target: self.target };
+        let walk =
+            Walk { steps: self.steps, length, momentum: Some(self.decay), stop: true, target: self.target };
         walk.run(model, batch, threat, &mut found, open, inputs);
         found.finish()
     }

@@ -8,8 +8,6 @@ use crate::{Access, Adversarial, Batch, Norm, Threat, Victim, draws::Draws, foun
 /// Steps along the gradient of the cross-entropy (its sign for L∞, its direction for L2, its largest values for L1), each
 /// followed by the projection into the ball and the valid range.
 ///
-/// An example that is fooled is left alone, so that a run costs as much as the model resists.
-///
 /// A. Madry et al.: Towards deep learning models resistant to adversarial attacks, 2018. For L1: F. Tramèr, D. Boneh:
 /// Adversarial training and robustness for multiple perturbations, 2019, algorithm 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +24,8 @@ pub struct Pgd {
     pub restarts: u32,
     /// Begin at a random point of the ball instead of the input itself.
     pub random_start: bool,
+    /// Leave an example alone once it is fooled, so that a run costs as much as the model resists.
+    pub stop: bool,
     /// Move towards this class instead of just away from the true one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<u32>,
@@ -34,7 +34,7 @@ pub struct Pgd {
 impl Default for Pgd {
     /// 40 steps of ε/30 from one random start, as in Madry's challenge on MNIST.
     fn default() -> Self {
-        Self { steps: 40, step_size: 1.0 / 30.0, restarts: 1, random_start: true, target: None }
+        Self { steps: 40, step_size: 1.0 / 30.0, restarts: 1, random_start: true, stop: true, target: None }
     }
 }
 
@@ -61,9 +61,15 @@ impl Attack for Pgd {
         let model = victim.gradients();
         let draws = Draws::new(rng);
         let mut found = Found::new(batch, threat, model);
-        let walk = Walk { steps: self.steps, length: self.step_size, momentum: None, target: self.target };
+        let walk = Walk {
+            steps: self.steps,
+            length: self.step_size,
+            momentum: None,
+            stop: self.stop,
+            target: self.target,
+        };
         for round in 0..self.restarts {
-            let open = found.open();
+            let open = if self.stop { found.open() } else { (0..batch.len()).collect() };
             let start = |&index: &usize| match self.random_start {
                 true => threat.sample(batch.input(index), &mut draws.of(index, round)),
                 false => batch.input(index).to_vec(),

@@ -62,7 +62,8 @@ impl Attack for Rfgsm {
             threat.project(clean, &mut input);
             inputs.extend(input);
         }
-        let walk = Walk { steps: 1, length: 1.0 - self.noise, momentum: None, target: self.target };
+        let walk =
+            Walk { steps: 1, length: 1.0 - self.noise, momentum: None, stop: true, target: self.target };
         walk.run(model, batch, threat, &mut found, open, inputs);
         found.finish()
     }

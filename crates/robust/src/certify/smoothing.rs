@@ -1,0 +1,187 @@
+//! Randomised smoothing: a classifier made certain by asking it about many noisy copies.
+
+use crucible_measure::normal_quantile;
+use crucible_models::Classifier;
+use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{loss::class, threat::normal};
+
+/// The smoothed classifier's settings: the class that the model gives most often under Gaussian noise.
+///
+/// J. Cohen, E. Rosenfeld, Z. Kolter: Certified adversarial robustness via randomized smoothing, 2019.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Smoothing {
+    /// Standard deviation σ of the noise, in the inputs' units.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub sigma: f64,
+    /// Noisy copies that choose the class.
+    #[schemars(range(min = 1))]
+    pub select: u32,
+    /// Noisy copies that bound its probability.
+    #[schemars(range(min = 1))]
+    pub estimate: u32,
+    /// The chance α that a certificate is wrong.
+    #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
+    pub alpha: f64,
+}
+
+impl Default for Smoothing {
+    fn default() -> Self {
+        Self { sigma: 0.25, select: 100, estimate: 1000, alpha: 0.001 }
+    }
+}
+
+/// What the smoothed classifier says of an input.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Smoothed {
+    /// Its class, or none where it abstains.
+    pub class: Option<u32>,
+    /// The radius in L2 within which the class cannot change, with confidence 1 − α; 0 where it abstains.
+    pub radius: f64,
+}
+
+impl Smoothing {
+    /// The class and the certified radius of one input: algorithm CERTIFY of the paper.
+    #[must_use]
+    pub fn certify(&self, model: &dyn Classifier, input: &[f32], rng: &mut ChaCha8Rng) -> Smoothed {
+        let first = self.count(model, input, self.select, rng);
+        let best =
+            (1..first.len()).fold(0, |best, class| if first[class] > first[best] { class } else { best });
+        let hits = self.count(model, input, self.estimate, rng)[best];
+        let probability = clopper_pearson_lower(hits, u64::from(self.estimate), self.alpha);
+        match probability > 0.5 {
+            true => Smoothed { class: Some(best as u32), radius: self.sigma * normal_quantile(probability) },
+            false => Smoothed { class: None, radius: 0.0 },
+        }
+    }
+
+    /// How often each class is answered to `copies` noisy copies.
+    fn count(&self, model: &dyn Classifier, input: &[f32], copies: u32, rng: &mut ChaCha8Rng) -> Vec<u64> {
+        let mut counts = vec![0; model.classes()];
+        let mut left = copies as usize;
+        while left > 0 {
+            let batch = left.min(256);
+            left -= batch;
+            let noisy: Vec<f32> = (0..batch)
+                .flat_map(|_| input.iter())
+                .map(|value| value + self.sigma as f32 * normal(rng))
+                .collect();
+            for logits in model.logits(&noisy).chunks_exact(model.classes()) {
+                counts[class(logits)] += 1;
+            }
+        }
+        counts
+    }
+}
+
+/// The one-sided lower confidence bound of a proportion, at level 1 − α: the `p` at which `successes` or more of `trials`
+/// have the chance α. 0 without a success.
+///
+/// C. Clopper, E. Pearson: The use of confidence or fiducial limits illustrated in the case of the binomial, 1934.
+///
+/// # Panics
+///
+/// If there are more successes than trials, or α is not strictly between 0 and 1.
+#[must_use]
+pub fn clopper_pearson_lower(successes: u64, trials: u64, alpha: f64) -> f64 {
+    assert!(successes <= trials && alpha > 0.0 && alpha < 1.0, "{successes} of {trials} at {alpha}");
+    if successes == 0 {
+        return 0.0;
+    }
+    // The tail rises with p, from 0 to 1.
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..100 {
+        let middle = 0.5 * (low + high);
+        match tail(successes, trials, middle) > alpha {
+            true => high = middle,
+            false => low = middle,
+        }
+    }
+    low
+}
+
+/// The chance of `successes` or more among `trials` of probability `p`.
+fn tail(successes: u64, trials: u64, p: f64) -> f64 {
+    let (n, log_p, log_q) = (trials as f64, p.ln(), (-p).ln_1p());
+    // log of the binomial coefficient, term after term from the first.
+    let mut log_choose: f64 = (0..successes).map(|i| ((n - i as f64) / (successes - i) as f64).ln()).sum();
+    let mut sum = 0.0;
+    for k in successes..=trials {
+        let k = k as f64;
+        let rest = if n > k { (n - k) * log_q } else { 0.0 };
+        let term = (log_choose + k * log_p + rest).exp();
+        sum += term;
+        // Past the middle the terms fall ever faster.
+        if k > n * p && term < 1e-18 * sum {
+            break;
+        }
+        log_choose += ((n - k) / (k + 1.0)).ln();
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    /// All hits: p is the n-th root of α; the radii are those of the paper's formula.
+    #[test]
+    fn all_hits_give_the_published_radii() {
+        for (trials, radius) in [(1_000, 2.463), (10_000, 3.199), (100_000, 3.811)] {
+            let p = clopper_pearson_lower(trials, trials, 0.001);
+            assert!((p - 0.001f64.powf(1.0 / trials as f64)).abs() < 1e-12);
+            assert!((normal_quantile(p) - radius).abs() < 5e-4, "{trials}: {}", normal_quantile(p));
+        }
+    }
+
+    /// `scipy.stats.beta.ppf(alpha, k, n - k + 1)`.
+    #[test]
+    fn the_bound_is_the_quantile_of_the_beta_distribution() {
+        for (successes, trials, alpha, bound) in [
+            (1, 10, 0.05, 0.005_116_196_891_823_701),
+            (7, 10, 0.05, 0.393_375_783_894_587_66),
+            (990, 1000, 0.001, 0.976_036_187_155_311_4),
+        ] {
+            let found = clopper_pearson_lower(successes, trials, alpha);
+            assert!((found - bound).abs() < 1e-9, "{successes} of {trials}: {found}");
+        }
+        assert_eq!(clopper_pearson_lower(0, 10, 0.05), 0.0);
+    }
+
+    /// The sign of the first value.
+    struct Sign;
+
+    impl Classifier for Sign {
+        fn features(&self) -> usize {
+            2
+        }
+
+        fn classes(&self) -> usize {
+            2
+        }
+
+        fn logits(&self, inputs: &[f32]) -> Vec<f32> {
+            inputs.chunks_exact(2).flat_map(|x| [0.0, x[0]]).collect()
+        }
+    }
+
+    /// The smoothed half-plane's true radius is the distance to its edge, and no certificate may exceed it.
+    #[test]
+    fn a_half_plane_is_certified_up_to_its_edge() {
+        let smoothing = Smoothing { sigma: 0.5, estimate: 10_000, ..Smoothing::default() };
+        for x in [-0.8f32, 0.3, 0.6] {
+            let found = smoothing.certify(&Sign, &[x, 7.0], &mut ChaCha8Rng::seed_from_u64(1));
+            assert_eq!(found.class, Some(u32::from(x > 0.0)));
+            assert!(
+                found.radius <= f64::from(x.abs()) && found.radius > 0.8 * f64::from(x.abs()),
+                "{found:?}"
+            );
+        }
+        let edge = smoothing.certify(&Sign, &[0.0, 1.0], &mut ChaCha8Rng::seed_from_u64(1));
+        assert_eq!(edge, Smoothed { class: None, radius: 0.0 });
+    }
+}

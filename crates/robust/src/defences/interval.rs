@@ -1,0 +1,58 @@
+use burn::tensor::Tensor;
+use crucible_models::Tapped;
+use crucible_train::Batch;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Rule, Scene};
+use crate::{Norm, Threat, certify::worst_logits};
+
+/// `κ` times the plain loss, and `1 − κ` times the loss at the worst logits that interval bounds allow anywhere in the
+/// ball, which certifies what it trains. κ falls from 1 while ε grows.
+///
+/// S. Gowal et al.: On the effectiveness of interval bound propagation for training verifiably robust models, 2018,
+/// section 3.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Interval {
+    /// The radius ε of the L∞ ball; for pictures in units where 0 is black and 1 white.
+    #[schemars(range(min = 0.0))]
+    pub eps: f32,
+    /// The share of the plain loss at the end, κ.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub kappa: f64,
+    /// The share of training over which ε grows from 0 and κ falls from 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub ramp: f64,
+}
+
+impl Default for Interval {
+    fn default() -> Self {
+        Self { eps: 0.3, kappa: 0.5, ramp: 0.5 }
+    }
+}
+
+impl Rule for Interval {
+    fn ball(&self) -> (Norm, f32) {
+        (Norm::Linf, self.eps)
+    }
+
+    fn ramp(&self) -> f64 {
+        self.ramp
+    }
+
+    fn loss(&self, threat: &Threat, scene: Scene<'_>, batch: Batch<'_>) -> Tensor<1> {
+        let ([low, high], eps) = (threat.range(), threat.eps());
+        let shifted =
+            |by: f32| -> Vec<f32> { scene.clean.iter().map(|value| (value + by).clamp(low, high)).collect() };
+        let [low, high] = [-eps, eps].map(|by| scene.tensor(&shifted(by)));
+        // A negative scale turns an interval around.
+        let (low, high) = (low.clone().min_pair(high.clone()), low.max_pair(high));
+        let grown = if self.eps > 0.0 { f64::from(eps / self.eps) } else { 1.0 };
+        let kappa = 1.0 - (1.0 - self.kappa) * grown;
+        let plain = batch.loss.forward(batch.network.forward(batch.inputs, batch.tap), batch.targets.clone());
+        let worst = worst_logits(batch.network, low, high, scene.one_hot());
+        let worst = worst.expect("the network was checked before training");
+        plain * kappa + batch.loss.forward(worst, batch.targets) * (1.0 - kappa)
+    }
+}
