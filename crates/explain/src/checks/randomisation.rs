@@ -42,7 +42,8 @@ pub struct Randomisation {
 pub struct Stage {
     /// The layer that became random now; those after it are already.
     pub layer: String,
-    /// Spearman's rank correlation of each example's `|values|` with those of the trained network, `[n]`.
+    /// Spearman's rank correlation of each example's `|values|` with those of the trained network, `[n]`, without those
+    /// that are zero for both.
     pub correlations: Vec<f64>,
     /// Their mean; zero for no examples.
     pub mean: f64,
@@ -53,6 +54,9 @@ pub struct Stage {
 ///
 /// `fresh` are all weights of the same architecture with another seed ([`weights::collect`] of a new network). `attribute`
 /// makes values `[n, features]` with the network that it is given.
+///
+/// Values that are zero both times are left out: a black background gets no contribution from any network, and would
+/// make all maps of a digit look alike.
 ///
 /// J. Adebayo et al.: Sanity checks for saliency maps, 2018 (cascading randomisation, absolute values).
 ///
@@ -88,7 +92,7 @@ pub fn randomisation<N: Module + Tapped, E: From<WeightsError>>(
         let values = attribute(&weights::assign(network.valid(), &state)?)?;
         assert_eq!(values.len(), original.len(), "as many values for each network");
         let rows = original.chunks_exact(features).zip(values.chunks_exact(features));
-        let correlations: Vec<f64> = rows.map(|(a, b)| spearman(&absolute(a), &absolute(b))).collect();
+        let correlations: Vec<f64> = rows.map(|(a, b)| likeness(a, b)).collect();
         let mut mean = Mean::default();
         correlations.iter().for_each(|&correlation| mean.record(correlation));
         let mean = mean.value().unwrap_or_default();
@@ -115,8 +119,11 @@ fn belongs(weight: &str, layer: &str) -> bool {
     weight.strip_prefix(layer).is_some_and(|rest| rest.starts_with(['.', '_']) && !rest[1..].contains('.'))
 }
 
-fn absolute(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&value| f64::from(value.abs())).collect()
+/// The rank correlation of the values' sizes where at least one of them is not zero.
+fn likeness(a: &[f32], b: &[f32]) -> f64 {
+    let pairs = a.iter().zip(b).filter(|(a, b)| **a != 0.0 || **b != 0.0);
+    let (a, b): (Vec<f64>, Vec<f64>) = pairs.map(|(a, b)| (f64::from(a.abs()), f64::from(b.abs()))).unzip();
+    spearman(&a, &b)
 }
 
 /// Spearman's rank correlation; equal values share the mean of their ranks. Of constant values, which have no order: one if
