@@ -2,8 +2,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crucible_data::DataError;
-use crucible_models::ModelError;
+use crucible_explain::ExplainError;
+use crucible_models::{ModelError, weights::WeightsError};
 use crucible_recipe::Problems;
+use crucible_robust::{RobustError, certify::NoBounds};
 use crucible_train::TrainError;
 
 /// Why a verb failed.
@@ -33,6 +35,14 @@ pub(crate) enum CliError {
     Model(#[from] ModelError),
     #[error(transparent)]
     Train(#[from] TrainError),
+    #[error(transparent)]
+    Robust(#[from] RobustError),
+    #[error(transparent)]
+    Bounds(#[from] NoBounds),
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
 }
 
 fn suggestion(nearest: &Option<String>) -> String {
@@ -44,9 +54,13 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Recipe(_) | Self::NoSuchRecipe { .. } | Self::Usage(_) | Self::NoRun { .. } => 2,
-            Self::Model(_) => 2,
+            Self::Model(_) | Self::Robust(_) | Self::Bounds(_) | Self::Explain(_) => 2,
             Self::Train(TrainError::Loss(_) | TrainError::NothingToMeasure | TrainError::NoAccuracy) => 2,
-            Self::OtherData { .. } | Self::File { .. } | Self::Data(_) | Self::Train(_) => 1,
+            Self::OtherData { .. }
+            | Self::Weights(_)
+            | Self::File { .. }
+            | Self::Data(_)
+            | Self::Train(_) => 1,
         })
     }
 

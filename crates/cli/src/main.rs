@@ -10,6 +10,7 @@ mod progress;
 mod recipe;
 mod run;
 mod threads;
+mod view;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crucible_data::DataConfig;
 use crucible_models::Architecture;
 use crucible_recipe::{Checked, Problems};
+use crucible_robust::DefenceConfig;
 use crucible_train::TrainConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,9 @@ pub(crate) struct Recipe {
     /// How it is trained.
     #[serde(default)]
     pub(crate) train: TrainConfig,
+    /// What makes it robust against attacks; nothing by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) defence: Option<DefenceConfig>,
 }
 
 fn one() -> u64 {
@@ -52,8 +56,15 @@ macro_rules! shipped {
 }
 
 /// The shipped recipes; the first is the one that `crucible train` runs.
-pub(crate) const SHIPPED: &[Shipped] =
-    shipped!["mnist-mlp", "mnist-cnn", "mnist-lenet5", "mnist-transformer", "adult-mlp",];
+pub(crate) const SHIPPED: &[Shipped] = shipped![
+    "mnist-mlp",
+    "mnist-cnn",
+    "mnist-lenet5",
+    "mnist-transformer",
+    "adult-mlp",
+    "mnist-robust",
+    "mnist-certified",
+];
 
 /// A recipe's text and where it came from.
 pub(crate) struct Source {

@@ -9,6 +9,7 @@
 //! | `events.out.tfevents.crucible` | the same for TensorBoard |
 //! | `checkpoints/last.safetensors` | the whole state of training, to continue from |
 //! | `checkpoints/best.safetensors` | the weights with the lowest monitored loss |
+//! | `findings/` | sections of the report that other verbs left, one JSON file each |
 //! | `report.html`, `report.json` | the report |
 //!
 //! A file is written under a temporary name, flushed to the disk, and renamed, so that a reader finds either the old

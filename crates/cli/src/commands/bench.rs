@@ -3,6 +3,8 @@ use crate::{
     output::{Output, Status},
 };
 
+mod attack;
+mod explain;
 mod step;
 
 #[derive(Debug, clap::Args)]
@@ -15,11 +17,17 @@ pub(crate) struct Args {
 enum Action {
     /// One optimizer step on random inputs: forward and backward pass, and the update
     Step(step::Args),
+    /// Forty steps of projected gradient descent against random pictures
+    Attack(attack::Args),
+    /// Integrated gradients of random pictures over 50 points
+    Explain(attack::Args),
 }
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     match args.action {
         Action::Step(args) => step::run(&args, output)?,
+        Action::Attack(args) => attack::run(&args, output)?,
+        Action::Explain(args) => explain::run(&args, output)?,
     }
     Ok(Status::Done)
 }

@@ -1,8 +1,11 @@
 //! The verbs, one file each, and the one list that names them.
 
+mod attack;
 mod bench;
+mod certify;
 mod data;
 mod eval;
+pub(crate) mod explain;
 mod model;
 mod predict;
 mod recipe;
@@ -37,6 +40,12 @@ commands! {
     Train = train,
     /// Measure a run's network on a split of its data
     Eval = eval,
+    /// Explain a run's answers: which parts of an input speak for a class, and whether that can be believed
+    Explain = explain,
+    /// Attack a run's network: how often is it right when its inputs are changed a little on purpose
+    Attack = attack,
+    /// Prove how often a run's network is right whatever is done to its inputs within a ball
+    Certify = certify,
     /// Ask a run's network about pictures, IDX files or table rows
     Predict = predict,
     /// Write a run's report anew

@@ -6,8 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use burn::tensor::Device;
 use crucible_data::Dataset;
 use crucible_models::Network;
+use crucible_robust::Defence;
 use crucible_train::{
-    EpochRecord, Event, Job, Outcome, PlainLoss, RunFolder, StopReason, run_folder::name, train,
+    EpochRecord, Event, Job, Objective, Outcome, PlainLoss, RunFolder, StopReason, run_folder::name, train,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -19,7 +20,7 @@ use crate::{
     progress::Progress,
     recipe::{Recipe, SHIPPED, Source},
     run::{Run, RunConfig, open_folder},
-    threads,
+    threads, view,
 };
 
 #[derive(Debug, clap::Args)]
@@ -57,6 +58,8 @@ struct Sitting {
     data: Dataset,
     config: RunConfig,
     network: Network,
+    /// What each step makes small.
+    objective: Box<dyn Objective>,
     folder: RunFolder,
     device: Device,
 }
@@ -71,23 +74,23 @@ impl Sitting {
             None => free_folder(Path::new("runs"), &source.stem),
         };
         let device = Device::flex();
-        let (data, config, network) = prepare(&recipe, &device)?;
+        let (data, config, network, objective) = prepare(&recipe, &device)?;
         let folder = RunFolder::create(&root, &checked.filled)?;
         config.write(&folder)?;
-        Ok(Self { recipe, data, config, network, folder, device })
+        Ok(Self { recipe, data, config, network, objective, folder, device })
     }
 
     fn resume(path: &Path) -> Result<Self, CliError> {
         let folder = open_folder(path)?;
         let recipe = Source::read(&folder.path(name::RECIPE))?.check(&[])?.value;
         let device = Device::flex();
-        let (data, config, network) = prepare(&recipe, &device)?;
+        let (data, config, network, objective) = prepare(&recipe, &device)?;
         if folder.has(name::CONFIG) {
             RunConfig::read(&folder)?.check_data(&folder, &data)?;
         } else {
             config.write(&folder)?;
         }
-        Ok(Self { recipe, data, config, network, folder, device })
+        Ok(Self { recipe, data, config, network, objective, folder, device })
     }
 
     fn train(&self, stop: &AtomicBool, output: &Output) -> Result<Outcome, CliError> {
@@ -95,7 +98,7 @@ impl Sitting {
             network: self.network.clone(),
             data: &self.data,
             config: &self.recipe.train,
-            objective: &PlainLoss,
+            objective: &*self.objective,
             seed: self.recipe.seed,
             device: &self.device,
             folder: &self.folder,
@@ -155,13 +158,33 @@ struct EpochObject<'a> {
     record: &'a EpochRecord,
 }
 
+/// What a job needs.
+type Prepared = (Dataset, RunConfig, Network, Box<dyn Objective>);
+
 /// Loads the data, checks that recipe and data fit each other, and builds the network, before anything is written.
-fn prepare(recipe: &Recipe, device: &Device) -> Result<(Dataset, RunConfig, Network), CliError> {
+fn prepare(recipe: &Recipe, device: &Device) -> Result<Prepared, CliError> {
     let data = crucible_data::load(&recipe.data, Path::new(""), recipe.seed)?;
     Job::check(&recipe.train, &data)?;
     let config = RunConfig::new(recipe, &data)?;
     let network = config.fresh_network(recipe.seed, device)?;
-    Ok((data, config, network))
+    let objective: Box<dyn Objective> = match &recipe.defence {
+        None => Box::new(PlainLoss),
+        Some(defence) => {
+            if !view::is_classifying(&config.loss) {
+                return Err(CliError::Usage(
+                    "`defence` needs a network that tells classes apart, with the loss `cross-entropy` or \
+                     `binary-cross-entropy`"
+                        .to_owned(),
+                ));
+            }
+            let format = &config.format.input;
+            let (scaling, range) = (view::scaling(format), view::range(format, &data.train));
+            let defence = Defence::new(defence.clone(), scaling, range, device)?;
+            defence.check(&network, config.outputs)?;
+            Box::new(defence)
+        }
+    };
+    Ok((data, config, network, objective))
 }
 
 fn describe(recipe: &Recipe, data: &Dataset, folder: &RunFolder) -> String {

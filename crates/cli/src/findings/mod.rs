@@ -3,12 +3,17 @@
 mod classification;
 mod cost;
 mod curves;
+pub(crate) mod explanation;
 mod mistakes;
 mod regression;
+pub(crate) mod robustness;
+
+use std::path::PathBuf;
 
 use crucible_data::{Dataset, Examples};
+use crucible_measure::{Interval, Proportion};
 use crucible_models::summarize;
-use crucible_report::{Fact, Report, Value, to_html, to_json};
+use crucible_report::{Fact, Report, Section, Value, to_html, to_json};
 use crucible_train::{EpochRecord, Evaluation, RunFolder, StopReason, evaluate};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +66,46 @@ pub(crate) struct Summary {
     pub(crate) interval: Option<[f64; 2]>,
 }
 
+/// Where other verbs leave their sections of the report, one file each.
+const KEPT: &str = "findings";
+
+/// The place of a section in the run folder.
+pub(crate) fn kept(name: &str) -> String {
+    format!("{KEPT}/{name}.json")
+}
+
+/// Leaves a section in the run folder, for this report and for every later one.
+pub(crate) fn keep(folder: &RunFolder, name: &str, section: &Section) -> Result<(), CliError> {
+    Ok(folder.write(&kept(name), &serde_json::to_vec_pretty(section).expect("plain data"))?)
+}
+
+/// The sections that other verbs left, by name.
+fn kept_sections(folder: &RunFolder) -> Result<Vec<Section>, CliError> {
+    let Ok(files) = std::fs::read_dir(folder.path(KEPT)) else { return Ok(Vec::new()) };
+    let names = files.flatten().filter_map(|file| file.file_name().into_string().ok());
+    // Not what a stopped writer may have left.
+    let mut names: Vec<String> =
+        names.filter(|name| name.ends_with(".json") && !name.starts_with('.')).collect();
+    names.sort();
+    names.iter().map(|name| parse(folder, &format!("{KEPT}/{name}"))).collect()
+}
+
+/// Writes the report anew if the run has ended, and says where it is.
+pub(crate) fn refresh(run: &Run, recipe: &Recipe, data: &Dataset) -> Result<Option<PathBuf>, CliError> {
+    if !run.folder.has(SUMMARY) {
+        return Ok(None);
+    }
+    write(run, recipe, data, &Ending::read(&run.folder)?)?;
+    Ok(Some(run.folder.path(REPORT)))
+}
+
+/// `97.10% (95.90% to 98.00%)`
+pub(crate) fn percent(proportion: &Proportion) -> String {
+    let Some(estimate) = proportion.estimate() else { return "undefined".to_owned() };
+    let Interval { low, high } = proportion.interval(CONFIDENCE);
+    format!("{:.2}% ({:.2}% to {:.2}%)", 100.0 * estimate, 100.0 * low, 100.0 * high)
+}
+
 /// Measures the network on the split that it was kept from, and writes `report.html` and `report.json`.
 pub(crate) fn write(
     run: &Run,
@@ -81,6 +126,7 @@ pub(crate) fn write(
     let features = run.config.input_shape().features();
     let layers = summarize(&run.network, features, &run.device);
     report.sections.push(cost::section(&layers, recipe, ending));
+    report.sections.extend(kept_sections(&run.folder)?);
     run.folder.write(REPORT, to_html(&report).as_bytes())?;
     run.folder.write(REPORT_JSON, to_json(&report).as_bytes())?;
     Ok(summary)

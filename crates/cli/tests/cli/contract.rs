@@ -287,9 +287,20 @@ fn the_report_stands_alone_and_is_always_the_same() {
 fn shipped_recipes_can_be_listed_shown_and_changed() {
     let place = Place::empty();
     let listed = names(&place.ok(&["recipe", "list", "--json"]));
-    assert_eq!(listed, ["mnist-mlp", "mnist-cnn", "mnist-lenet5", "mnist-transformer", "adult-mlp"]);
+    assert_eq!(
+        listed,
+        [
+            "mnist-mlp",
+            "mnist-cnn",
+            "mnist-lenet5",
+            "mnist-transformer",
+            "adult-mlp",
+            "mnist-robust",
+            "mnist-certified"
+        ]
+    );
     let text = place.ok(&["recipe", "list"]).out;
-    assert_eq!(text.lines().count(), 5);
+    assert_eq!(text.lines().count(), 7);
     assert!(text.starts_with("mnist-mlp         The article's job: "), "{text}");
 
     let shown = place.ok(&["recipe", "show", "adult-mlp"]).out;
@@ -360,8 +371,11 @@ fn folders_of_pictures_are_inspected_with_a_contact_sheet() {
 #[test]
 fn networks_are_summed_up() {
     let place = Place::empty();
-    assert_eq!(names(&place.ok(&["model", "list", "--json"])), ["mlp", "lenet5", "cnn", "transformer"]);
-    assert_eq!(place.ok(&["model", "list"]).out.lines().count(), 4);
+    assert_eq!(
+        names(&place.ok(&["model", "list", "--json"])),
+        ["mlp", "lenet5", "cnn", "convnet", "transformer"]
+    );
+    assert_eq!(place.ok(&["model", "list"]).out.lines().count(), 5);
     for (recipe, parameters) in [("mnist-lenet5", 61_706), ("mnist-mlp", 109_386), ("mnist-cnn", 1_199_882)] {
         let summary = place.ok(&["model", "summary", recipe, "--json"]).object();
         assert_eq!(summary["parameters"], parameters, "{recipe}");

@@ -33,7 +33,7 @@ fn job(from: &str, to: &str) -> String {
 #[test]
 fn recipes_that_are_not_there() {
     let place = Place::with_tables();
-    let known = "shipped recipes: mnist-mlp, mnist-cnn, mnist-lenet5, mnist-transformer, adult-mlp; a file is given by its path";
+    let known = "shipped recipes: mnist-mlp, mnist-cnn, mnist-lenet5, mnist-transformer, adult-mlp, mnist-robust, mnist-certified; a file is given by its path";
     place.refuses(
         &["train", "minst-mlp"],
         2,
@@ -57,7 +57,7 @@ fn recipes_that_are_none() {
         2,
         "bad.toml: missing table [data]\n      = a table or one of \"mnist\", \"idx\", \"images\", \"csv\", \"adult\": \
          Where the examples come from.\n\nbad.toml: missing table [model]\n      = a table or one of \"mlp\", \
-         \"lenet5\", \"cnn\", \"transformer\": The network.",
+         \"lenet5\", \"cnn\", \"convnet\", \"transformer\": The network.",
     );
     refuses_recipe(
         [0x89, b'P', b'N', b'G', 0xff, 0, 1],
@@ -80,7 +80,7 @@ fn every_mistake_of_a_recipe_is_told_at_once() {
         text,
         2,
         "bad.toml:1:1: unknown key `sead` at the top level\n    1 | sead = 1\n      | ^^^^ did you mean `seed`? \
-         allowed: seed, data, model, train\n\n\
+         allowed: seed, data, model, train, defence\n\n\
          bad.toml:4:1: unknown key `limt` in [data]\n    4 | limt = 3\n      | ^^^^ did you mean `limit`? \
          allowed: validation, test, normalize, limit\n\n\
          bad.toml:7:1: unknown key `hiden` in [model]\n    7 | hiden = [3]\n      | ^^^^^ did you mean `hidden`? \

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+mod attack;
 mod contract;
+mod explain;
 mod gallery;
 mod regression;
 mod resume;

@@ -99,13 +99,23 @@ fn gallery(gallery: &Gallery) -> Markup {
             @if gallery.pictures.is_empty() {
                 p.empty { "No pictures." }
             } @else {
-                ul.gallery {
+                ul class=(gallery_class(gallery)) {
                     @for picture in &gallery.pictures {
                         li { (self::picture(picture)) }
                     }
                 }
             }
         }
+    }
+}
+
+/// Strips of pictures side by side get more room, by how much wider than high they are.
+fn gallery_class(gallery: &Gallery) -> &'static str {
+    let ratio = gallery.pictures.first().and_then(|picture| picture.png.size());
+    match ratio.map(|[width, height]| width / height.max(1)) {
+        Some(4..) => "gallery rows",
+        Some(2..) => "gallery strips",
+        _ => "gallery",
     }
 }
 

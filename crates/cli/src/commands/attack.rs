@@ -1,0 +1,255 @@
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crucible_data::{Examples, seed};
+use crucible_measure::Proportion;
+use crucible_robust::{Adversarial, AttackConfig, Batch, Norm, Point, Threat, Victim, by_class, curve};
+use serde_json::{Value, json};
+
+use crate::{
+    error::CliError,
+    findings::{self, robustness},
+    output::{Output, Status},
+    run::Run,
+    threads,
+    view::{self, View},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run folder
+    #[arg(required_unless_present = "list")]
+    run: Option<PathBuf>,
+
+    /// The attack
+    #[arg(long, default_value = "auto")]
+    method: String,
+
+    /// How a change is measured
+    #[arg(long, value_enum, default_value_t = NormName::Linf)]
+    norm: NormName,
+
+    /// The largest change; for pictures in units where 0 is black and 1 is white
+    #[arg(long, default_value_t = 0.3, allow_negative_numbers = true)]
+    eps: f32,
+
+    /// Attack the first N test examples [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    count: Option<u32>,
+
+    /// Also at a quarter, a half and three quarters of the radius
+    #[arg(long)]
+    curve: bool,
+
+    /// Look for the inputs on another run's network, and try them on this one
+    #[arg(long, value_name = "RUN")]
+    from: Option<PathBuf>,
+
+    /// The seed of everything random
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// Override a setting of the attack, such as steps=100
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+
+    /// List the attacks with their settings, and stop
+    #[arg(long)]
+    list: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum NormName {
+    /// The largest change of a value
+    Linf,
+    /// The Euclidean length
+    L2,
+    /// The sum of the changes
+    L1,
+}
+
+impl From<NormName> for Norm {
+    fn from(name: NormName) -> Self {
+        match name {
+            NormName::Linf => Self::Linf,
+            NormName::L2 => Self::L2,
+            NormName::L1 => Self::L1,
+        }
+    }
+}
+
+pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
+    let Some(path) = args.run.as_deref().filter(|_| !args.list) else {
+        list(output);
+        return Ok(Status::Done);
+    };
+    let config = configure(&args.method, &args.set)?;
+    threads::start(None)?;
+    let run = Run::open(path)?;
+    let recipe = run.recipe()?;
+    let data = run.data(&recipe)?;
+    let (split, examples) = data.splits().last().expect("the training split is always there");
+    let view = View::new(&run, &data.train)?;
+    let count = args.count.map_or(examples.len(), |count| (count as usize).min(examples.len()));
+    let threat = Threat::new(args.norm.into(), args.eps, view.range)?;
+    let inputs = valid_inputs(examples, count, view.range);
+    let labels = &examples.classes().expect("a classifier's examples have classes")[..count];
+    let batch = match *examples.shape() {
+        [channels, height, width] => Batch::new(&inputs, labels).pictures([channels, height, width]),
+        _ => Batch::new(&inputs, labels),
+    };
+    let attacked = Attacked { view: &view, batch, threat, config: &config, seed: args.seed };
+
+    let clean = attacked.clean();
+    let start = Instant::now();
+    let mut found = match &args.from {
+        None => attacked.run(&threat)?,
+        Some(from) => attacked.transfer(&Run::open(from)?, &data.train)?,
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    let mut curve = Vec::new();
+    if args.curve && args.from.is_none() {
+        for point in attacked.below(&threat)? {
+            curve.push((point.eps, point.robust()));
+            // What fools the network within a smaller ball does so here.
+            found.fooled.iter_mut().zip(&point.fooled).for_each(|(here, below)| *here |= below);
+        }
+        curve.push((threat.eps(), found.robust()));
+    }
+    let classes = view.classes.iter().cloned().zip(by_class(&found.fooled, labels, view.classes.len()));
+    let result = robustness::Robustness {
+        method: config.name(),
+        settings: settings(&config),
+        from: args.from.as_ref().map(|path| path.display().to_string()),
+        threat,
+        split,
+        clean,
+        robust: found.robust(),
+        classes: classes.collect(),
+        warnings: found.warnings.iter().map(ToString::to_string).collect(),
+        curve,
+        forwards: found.forwards,
+        backwards: found.backwards,
+        seconds,
+    };
+    let name = result.name();
+    let sheet = robustness::sheet(&found, examples, batch, &view);
+    findings::keep(&run.folder, &name, &result.section(sheet))?;
+    let report = findings::refresh(&run, &recipe, &data)?;
+    output.object(&result.object(&run.folder.path(&findings::kept(&name)), report.as_deref()));
+    output.line(result.text());
+    if let Some(report) = report {
+        output.line(format!("Report: {}", report.display()));
+    }
+    Ok(Status::Done)
+}
+
+/// Inputs that lie in the valid range; those of a table are cut to it where the split reaches further than the training
+/// split did.
+fn valid_inputs(examples: &Examples, count: usize, [low, high]: [f32; 2]) -> Vec<f32> {
+    let mut inputs = view::inputs(examples, count);
+    inputs.iter_mut().for_each(|value| *value = value.clamp(low, high));
+    inputs
+}
+
+struct Attacked<'a> {
+    view: &'a View,
+    batch: Batch<'a>,
+    threat: Threat,
+    config: &'a AttackConfig,
+    seed: u64,
+}
+
+impl Attacked<'_> {
+    /// How many the network gets right without an attack: within a ball of radius 0.
+    fn clean(&self) -> Proportion {
+        let right = robustness::classes(&self.view.model, self.batch.inputs);
+        let right = right.zip(self.batch.labels).filter(|(answer, label)| answer == *label).count();
+        Proportion { successes: right as u64, trials: self.batch.len() as u64 }
+    }
+
+    fn run(&self, threat: &Threat) -> Result<Adversarial, CliError> {
+        let mut rng = seed::stream(self.seed, "attack", 0);
+        Ok(self.config.run(Victim::WhiteBox(&self.view.model), self.batch, threat, &mut rng)?)
+    }
+
+    /// At a quarter, a half and three quarters of the radius.
+    fn below(&self, threat: &Threat) -> Result<Vec<Point>, CliError> {
+        let eps = [0.25, 0.5, 0.75].map(|share| share * threat.eps());
+        let mut rng = seed::stream(self.seed, "attack", 1);
+        let victim = Victim::WhiteBox(&self.view.model);
+        Ok(curve(self.config, victim, self.batch, threat, &eps, &mut rng)?)
+    }
+
+    fn transfer(&self, from: &Run, train: &Examples) -> Result<Adversarial, CliError> {
+        let other = View::new(from, train)?;
+        let mut rng = seed::stream(self.seed, "attack", 0);
+        let (from, to) = (Victim::WhiteBox(&other.model), Victim::WhiteBox(&self.view.model));
+        Ok(crucible_robust::transfer(from, to, self.config, self.batch, &self.threat, &mut rng)?)
+    }
+}
+
+/// The attack of that name with its settings overridden.
+fn configure(method: &str, overrides: &[String]) -> Result<AttackConfig, CliError> {
+    let all = AttackConfig::all();
+    let Some((_, _, config)) = all.iter().find(|(name, _, _)| *name == method) else {
+        let names: Vec<&str> = all.iter().map(|(name, _, _)| *name).collect();
+        return Err(CliError::Usage(format!(
+            "there is no attack `{method}`; there are: {}",
+            names.join(", ")
+        )));
+    };
+    override_settings(config, overrides)
+}
+
+/// A tagged configuration with some of its settings replaced, each given as `key=value`.
+pub(super) fn override_settings<T: serde::Serialize + serde::de::DeserializeOwned>(
+    config: &T,
+    overrides: &[String],
+) -> Result<T, CliError> {
+    let mut value = serde_json::to_value(config).expect("plain data");
+    for text in overrides {
+        let Some((key, given)) = text.split_once('=') else {
+            return Err(CliError::Usage(format!("--set {text}: a setting is given as KEY=VALUE")));
+        };
+        if key == "name" {
+            return Err(CliError::Usage("--set name: give the method instead".to_owned()));
+        }
+        value[key] = serde_json::from_str(given).unwrap_or_else(|_| Value::from(given));
+    }
+    serde_json::from_value(value).map_err(|error| CliError::Usage(format!("--set: {error}")))
+}
+
+/// The settings of a tagged configuration, without its name.
+pub(super) fn settings(config: &impl serde::Serialize) -> Vec<(String, String)> {
+    let value = serde_json::to_value(config).expect("plain data");
+    let all = value.as_object().into_iter().flatten().filter(|(key, _)| *key != "name");
+    all.map(|(key, value)| (key.clone(), short(value))).collect()
+}
+
+/// A number that is one of single precision with no more digits than that has.
+fn short(value: &Value) -> String {
+    match value.as_f64().filter(|_| value.is_f64()) {
+        Some(number) if f64::from(number as f32) == number => (number as f32).to_string(),
+        _ => value.to_string(),
+    }
+}
+
+fn list(output: &Output) {
+    for (name, about, config) in AttackConfig::all() {
+        let attack = config.attack();
+        let norms: Vec<String> = attack.norms().iter().map(ToString::to_string).collect();
+        let settings = settings(&config);
+        output.object(&json!({
+            "name": name, "about": about, "access": attack.access().to_string(), "norms": norms,
+            "settings": settings.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+        }));
+        let settings: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        output.line(format!(
+            "{name:<12} {about}\n             needs {}; {}; {}",
+            attack.access(),
+            norms.join(", "),
+            settings.join(" ")
+        ));
+    }
+}

@@ -1,0 +1,374 @@
+use std::path::{Path, PathBuf};
+
+use crucible_data::{Dataset, Examples, inputs_from_file, seed};
+use crucible_explain::{
+    Attribution, Layers, METHODS, MethodConfig, Model,
+    checks::{
+        InfidelityConfig, Randomisation, RandomisationConfig, RemovalConfig, SensitivityConfig, infidelity,
+        max_sensitivity, randomisation, removal,
+    },
+};
+use crucible_models::{
+    Classifier, Network,
+    weights::{HostTensor, State, collect, to_safetensors},
+};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+
+use super::attack::{override_settings, settings};
+use crate::{
+    error::CliError,
+    findings::{
+        self,
+        explanation::{Explanation, Trust},
+        robustness::classes,
+    },
+    output::{Output, Status},
+    run::Run,
+    threads,
+    view::{self, View},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run folder
+    #[arg(required_unless_present = "list")]
+    run: Option<PathBuf>,
+
+    /// How to explain; several for a comparison side by side
+    #[arg(long = "method", value_name = "NAME", default_value = "integrated-gradients")]
+    methods: Vec<String>,
+
+    /// Explain the inputs of a file (picture, IDX file or table) in the place of test examples
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["mistakes", "count"])]
+    input: Option<PathBuf>,
+
+    /// Explain the N test examples that the network gets wrong with the most confidence
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    mistakes: Option<u32>,
+
+    /// Explain the first N test examples
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    count: u32,
+
+    /// Explain this class in the place of the one that the network answers
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
+
+    /// Where to write pictures and arrays [default: RUN/explanations]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Do not check whether the explanations are true
+    #[arg(long)]
+    no_checks: bool,
+
+    /// The seed of everything random
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// Override a setting of the method, such as steps=100
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+
+    /// List the methods with their settings, and stop
+    #[arg(long)]
+    list: bool,
+}
+
+/// Examples whose explanations are checked; the checks explain each many times.
+const CHECKED: usize = 8;
+/// Training examples that stand for the data in baselines.
+const BACKGROUND: usize = 100;
+
+pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
+    let Some(path) = args.run.as_deref().filter(|_| !args.list) else {
+        list(output)?;
+        return Ok(Status::Done);
+    };
+    let configs: Vec<MethodConfig> = args
+        .methods
+        .iter()
+        .map(|name| override_settings(&MethodConfig::named(name)?, &args.set))
+        .collect::<Result<_, CliError>>()?;
+    threads::start(None)?;
+    let run = Run::open(path)?;
+    let recipe = run.recipe()?;
+    let data = run.data(&recipe)?;
+    let view = View::new(&run, &data.train)?;
+    let question = Question::new(&args, &run, &data, &view)?;
+    let scene = Scene { run: &run, view: &view, question: &question, seed: args.seed };
+
+    let folder = args.out.clone().unwrap_or_else(|| run.folder.path("explanations"));
+    let mut explanations = Vec::new();
+    for config in configs {
+        let attribution = scene.attribute(&config)?;
+        let trust = match args.no_checks {
+            true => None,
+            false => Some(scene.trust(&config)?),
+        };
+        explanations.push(Explanation { config, attribution, trust });
+    }
+    let about =
+        explanations.iter().map(|explanation| explanation.config.name()).collect::<Vec<_>>().join("-");
+    let files = write(&folder, &explanations, &question, &run)?;
+    let section = findings::explanation::section(&explanations, &question, &run.config.format.input, &about);
+    findings::keep(&run.folder, &format!("explain-{about}"), &section)?;
+    let report = findings::refresh(&run, &recipe, &data)?;
+    for explanation in &explanations {
+        for index in 0..question.targets.len() {
+            let gap = explanation.attribution.gaps.as_ref().map(|gaps| gaps[index]);
+            let name = explanation.config.name();
+            output.object(&json!({
+                "method": name, "input": question.names[index], "class": question.class(index),
+                "completeness_gap": gap.map(|gap| gap.relative), "files": files_of(&files, name, index),
+            }));
+        }
+        output.line(findings::explanation::text(explanation, &question));
+        if let Some(trust) = &explanation.trust {
+            output.object(&json!({ "method": explanation.config.name(), "checks": trust.object() }));
+        }
+    }
+    output.line(format!("Pictures and arrays: {}", folder.display()));
+    if let Some(report) = report {
+        output.line(format!("Report: {}", report.display()));
+    }
+    Ok(Status::Done)
+}
+
+/// What is to be explained.
+pub(crate) struct Question {
+    pub(crate) names: Vec<String>,
+    /// `[n, features]` in people's units.
+    pub(crate) inputs: Vec<f32>,
+    pub(crate) shape: crucible_models::InputShape,
+    /// The class that is explained.
+    pub(crate) targets: Vec<usize>,
+    /// The class that the network answers.
+    pub(crate) answers: Vec<usize>,
+    /// The true class, where it is known.
+    pub(crate) truths: Option<Vec<usize>>,
+    /// The names of the classes.
+    pub(crate) classes: Vec<String>,
+    background: Vec<f32>,
+}
+
+impl Question {
+    fn new(args: &Args, run: &Run, data: &Dataset, view: &View) -> Result<Self, CliError> {
+        let shape = run.config.input_shape();
+        let features = shape.features();
+        let (names, inputs, truths) = match &args.input {
+            Some(file) => {
+                let read = inputs_from_file(file, &run.config.format)?;
+                (read.names, view::unscale(&run.config.format.input, read.values), None)
+            }
+            None => {
+                let (split, examples) = data.splits().last().expect("the training split is always there");
+                let all = view::inputs(examples, examples.len());
+                let truths = examples.classes().expect("a classifier's examples have classes");
+                let chosen = match args.mistakes {
+                    Some(count) => worst(view, &all, truths, count as usize),
+                    None => (0..examples.len().min(args.count as usize)).collect(),
+                };
+                if chosen.is_empty() {
+                    return Err(CliError::Usage(format!(
+                        "the network makes no mistake on the {split} split"
+                    )));
+                }
+                let inputs = chosen.iter().flat_map(|&i| all[i * features..][..features].iter().copied());
+                let names = chosen.iter().map(|i| format!("{split}#{i}")).collect();
+                let truths = chosen.iter().map(|&i| truths[i] as usize).collect();
+                (names, inputs.collect::<Vec<f32>>(), Some(truths))
+            }
+        };
+        let answers: Vec<usize> = classes(&view.model, &inputs).map(|class| class as usize).collect();
+        let targets = match &args.class {
+            None => answers.clone(),
+            Some(name) => {
+                let found = view.classes.iter().position(|class| class == name).ok_or_else(|| {
+                    CliError::Usage(format!(
+                        "there is no class `{name}`; there are: {}",
+                        view.classes.join(", ")
+                    ))
+                })?;
+                vec![found; answers.len()]
+            }
+        };
+        let background = background(&data.train);
+        let classes = view.classes.clone();
+        Ok(Self { names, inputs, shape, targets, answers, truths, classes, background })
+    }
+
+    /// The name of the class that is explained.
+    pub(crate) fn class(&self, index: usize) -> &str {
+        &self.classes[self.targets[index]]
+    }
+
+    /// Input `index`.
+    pub(crate) fn input(&self, index: usize) -> &[f32] {
+        let features = self.shape.features();
+        &self.inputs[index * features..][..features]
+    }
+
+    /// The first `count` of it, as the methods see them.
+    fn examples(&self, count: usize) -> crucible_explain::Examples<'_> {
+        crucible_explain::Examples {
+            inputs: &self.inputs[..count * self.shape.features()],
+            targets: &self.targets[..count],
+            shape: self.shape,
+            background: &self.background,
+        }
+    }
+}
+
+/// Training examples, evenly spread.
+fn background(train: &Examples) -> Vec<f32> {
+    let (all, features) = (view::inputs(train, train.len()), train.input_len());
+    let count = train.len().min(BACKGROUND);
+    (0..count).flat_map(|i| all[i * train.len() / count * features..][..features].iter().copied()).collect()
+}
+
+/// The mistakes made with the highest probability, most first.
+fn worst(view: &View, inputs: &[f32], truths: &[u32], count: usize) -> Vec<usize> {
+    let logits = view.model.logits(inputs);
+    let confidence = |row: &[f32], class: usize| {
+        1.0 / row.iter().map(|logit| f64::from(logit - row[class]).exp()).sum::<f64>()
+    };
+    let rows = logits.chunks_exact(view.model.classes());
+    let mut wrong: Vec<(usize, f64)> = rows
+        .zip(classes(&view.model, inputs))
+        .enumerate()
+        .filter(|(i, (_, answer))| *answer != truths[*i])
+        .map(|(i, (row, answer))| (i, confidence(row, answer as usize)))
+        .collect();
+    wrong.sort_by(|a, b| b.1.total_cmp(&a.1));
+    wrong.into_iter().take(count).map(|(i, _)| i).collect()
+}
+
+struct Scene<'a> {
+    run: &'a Run,
+    view: &'a View,
+    question: &'a Question,
+    seed: u64,
+}
+
+impl Scene<'_> {
+    fn rng(&self, what: &str) -> ChaCha8Rng {
+        seed::stream(self.seed, what, 0)
+    }
+
+    fn layers<'b>(&'b self, network: &'b Network, view: &'b View) -> Model<'b> {
+        let layers = Layers {
+            network,
+            device: &self.run.device,
+            scaling: &view.scaling,
+            outputs: self.run.config.outputs,
+        };
+        Model::layered(&view.model, layers)
+    }
+
+    fn attribute(&self, config: &MethodConfig) -> Result<Attribution, CliError> {
+        let model = self.layers(&self.run.network, self.view);
+        let on = self.question.examples(self.question.targets.len());
+        Ok(config.attribute(&model, &on, &mut self.rng("explain"))?)
+    }
+
+    /// Whether the method's explanations of the first few examples can be believed.
+    fn trust(&self, config: &MethodConfig) -> Result<Trust, CliError> {
+        let on = self.question.examples(self.question.targets.len().min(CHECKED));
+        let model = self.layers(&self.run.network, self.view);
+        let values = config.attribute(&model, &on, &mut self.rng("explain"))?.values;
+        let removal = removal(&RemovalConfig::default(), &model, &on, &values, &mut self.rng("removal"))?;
+        let infidelity =
+            infidelity(&InfidelityConfig::default(), &model, &on, &values, &mut self.rng("infidelity"))?;
+        let sensitivity = max_sensitivity(
+            &SensitivityConfig::default(),
+            config,
+            &model,
+            &on,
+            &mut self.rng("sensitivity"),
+        )?;
+        Ok(Trust { removal, infidelity, sensitivity, randomisation: self.randomise(config, &on)? })
+    }
+
+    fn randomise(
+        &self,
+        config: &MethodConfig,
+        on: &crucible_explain::Examples<'_>,
+    ) -> Result<Randomisation, CliError> {
+        // Another seed than the run's own.
+        let fresh = collect(&self.run.config.fresh_network(u64::MAX - self.seed, &self.run.device)?);
+        let attribute = |network: &Network| {
+            let view = self.view.of(network, self.run);
+            let model = self.layers(network, &view);
+            Ok::<_, CliError>(config.attribute(&model, on, &mut self.rng("explain"))?.values)
+        };
+        let features = self.question.shape.features();
+        let config = RandomisationConfig::default();
+        randomisation(&config, &self.run.network, &fresh, features, &self.run.device, attribute)
+    }
+}
+
+/// Writes a picture for each input and one file of arrays for each method; returns their paths.
+fn write(
+    folder: &Path,
+    explanations: &[Explanation],
+    question: &Question,
+    run: &Run,
+) -> Result<Vec<PathBuf>, CliError> {
+    let fail = |path: &Path| {
+        let path = path.to_owned();
+        move |source| CliError::File { action: "write", path, source }
+    };
+    std::fs::create_dir_all(folder).map_err(fail(folder))?;
+    let mut files = Vec::new();
+    let mut save = |name: String, bytes: Vec<u8>| {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).map_err(fail(&path))?;
+        files.push(path);
+        Ok::<_, CliError>(())
+    };
+    let shape = [&[question.targets.len()][..], &run.config.format.input.shape()].concat();
+    for explanation in explanations {
+        let tensor = |values: &[f32]| HostTensor { shape: shape.clone(), values: values.to_vec() };
+        let arrays: State = [("values", &explanation.attribution.values), ("inputs", &question.inputs)]
+            .into_iter()
+            .map(|(name, values)| (name.to_owned(), tensor(values)))
+            .collect();
+        let name = explanation.config.name();
+        save(format!("{name}.safetensors"), to_safetensors(&arrays, None))?;
+        for index in 0..question.targets.len() {
+            if let Some(picture) = findings::explanation::overlay(explanation, question, index) {
+                save(format!("{name}-{index}.png"), picture.to_png())?;
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn files_of(files: &[PathBuf], method: &str, index: usize) -> Vec<String> {
+    let names = [format!("{method}.safetensors"), format!("{method}-{index}.png")];
+    let is_one =
+        |path: &&PathBuf| path.file_name().is_some_and(|file| names.iter().any(|name| file == name.as_str()));
+    files.iter().filter(is_one).map(|path| path.display().to_string()).collect()
+}
+
+fn list(output: &Output) -> Result<(), CliError> {
+    for info in METHODS {
+        let settings = settings(&MethodConfig::named(info.name)?);
+        output.object(&json!({
+            "name": info.name, "about": info.doc, "need": info.need, "meaning": info.meaning,
+            "settings": settings.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+        }));
+        let settings: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        output.line(format!(
+            "{:<22} {}\n{:22} needs {}; {}",
+            info.name,
+            info.doc,
+            "",
+            info.need,
+            settings.join(" ")
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! A run's network as attacks and attributions see it.
+
+use burn::module::Module;
+use crucible_data::{Examples, InputFormat, Inputs, Task};
+use crucible_models::{Classifier, Network, Scaling, WhiteBox};
+use crucible_train::losses::LossConfig;
+
+use crate::{error::CliError, run::Run};
+
+/// A classifier in the units that people speak of: pictures from 0 (black) to 1 (white), tables as they were
+/// standardised.
+pub(crate) struct View {
+    pub(crate) model: WhiteBox<Network>,
+    pub(crate) scaling: Scaling,
+    /// The lowest and the highest valid value.
+    pub(crate) range: [f32; 2],
+    pub(crate) classes: Vec<String>,
+}
+
+impl View {
+    /// The view of a run; `examples` say how far the values of a table reach.
+    pub(crate) fn new(run: &Run, examples: &Examples) -> Result<Self, CliError> {
+        let Task::Classification { classes } = &run.config.format.task else {
+            return Err(CliError::Usage(
+                "this run predicts numbers; attacks and attributions need a network that tells classes apart"
+                    .to_owned(),
+            ));
+        };
+        let scaling = scaling(&run.config.format.input);
+        let model = WhiteBox::new(&run.network.valid(), &scaling, run.config.outputs, &run.device);
+        if model.classes() != classes.len() {
+            return Err(CliError::Usage(format!(
+                "the network has {} outputs for {} classes",
+                run.config.outputs,
+                classes.len()
+            )));
+        }
+        Ok(Self {
+            model,
+            scaling,
+            range: range(&run.config.format.input, examples),
+            classes: classes.clone(),
+        })
+    }
+}
+
+impl View {
+    /// The same view of another network of the run's architecture.
+    pub(crate) fn of(&self, network: &Network, run: &Run) -> Self {
+        let model = WhiteBox::new(&network.valid(), &self.scaling, run.config.outputs, &run.device);
+        Self { model, scaling: self.scaling.clone(), range: self.range, classes: self.classes.clone() }
+    }
+}
+
+/// A network's inputs `[n, features]` as values in people's units.
+pub(crate) fn unscale(format: &InputFormat, mut inputs: Vec<f32>) -> Vec<f32> {
+    let Scaling { scale, offset } = scaling(format);
+    for row in inputs.chunks_exact_mut(scale.len()) {
+        row.iter_mut()
+            .zip(scale.iter().zip(&offset))
+            .for_each(|(x, (scale, offset))| *x = (*x - offset) / scale);
+    }
+    inputs
+}
+
+/// How values in people's units become a network's inputs.
+pub(crate) fn scaling(format: &InputFormat) -> Scaling {
+    let features: usize = format.shape().iter().product();
+    match format {
+        InputFormat::Image { channels, mean, std, .. } => {
+            let plane = features / channels;
+            let each = |value: &dyn Fn(usize) -> f32| (0..features).map(|i| value(i / plane)).collect();
+            Scaling { scale: each(&|c| 1.0 / std[c]), offset: each(&|c| -mean[c] / std[c]) }
+        }
+        InputFormat::Table { .. } => Scaling::none(features),
+    }
+}
+
+/// The valid values: 0 to 1 for pictures, and as far from 0 as any value of `examples` for tables.
+pub(crate) fn range(format: &InputFormat, examples: &Examples) -> [f32; 2] {
+    match (format, examples.inputs()) {
+        (InputFormat::Table { .. }, Inputs::Floats(values)) => {
+            let most = values.iter().fold(1e-6f32, |most, value| most.max(value.abs()));
+            [-most, most]
+        }
+        _ => [0.0, 1.0],
+    }
+}
+
+/// The inputs of the first `count` examples in people's units, `[count, features]`.
+pub(crate) fn inputs(examples: &Examples, count: usize) -> Vec<f32> {
+    let length = count * examples.input_len();
+    match examples.inputs() {
+        Inputs::Bytes { values, .. } => {
+            values[..length].iter().map(|value| f32::from(*value) / 255.0).collect()
+        }
+        Inputs::Floats(values) => values[..length].to_vec(),
+    }
+}
+
+/// Whether a loss reads the network's outputs as scores of classes.
+pub(crate) fn is_classifying(loss: &LossConfig) -> bool {
+    matches!(loss, LossConfig::CrossEntropy(_) | LossConfig::BinaryCrossEntropy(_))
+}
