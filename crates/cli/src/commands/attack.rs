@@ -230,7 +230,7 @@ pub(super) fn settings(config: &impl serde::Serialize) -> Vec<(String, String)> 
 /// A number that is one of single precision with no more digits than that has.
 fn short(value: &Value) -> String {
     match value.as_f64().filter(|_| value.is_f64()) {
-        Some(number) if f64::from(number as f32) == number => (number as f32).to_string(),
+        Some(number) if f64::from(number as f32) == number => findings::short(number as f32).to_string(),
         _ => value.to_string(),
     }
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     error::CliError,
-    findings::{self, CONFIDENCE, percent, robustness::classes},
+    findings::{self, CONFIDENCE, percent, robustness::classes, short},
     output::{Output, Status},
     run::Run,
     threads,
@@ -100,7 +100,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let report = findings::refresh(&run, &recipe, &data)?;
     let Interval { low, high } = verified.interval(CONFIDENCE);
     output.object(&json!({
-        "method": args.method.name(), "norm": args.method.norm().to_string(), "eps": args.eps, "split": split,
+        "method": args.method.name(), "norm": args.method.norm().to_string(), "eps": short(args.eps), "split": split,
         "count": count, "clean_accuracy": clean.estimate(), "verified_accuracy": verified.estimate(),
         "verified_accuracy_interval": [low, high], "seconds": seconds, "report": report,
     }));

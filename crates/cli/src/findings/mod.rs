@@ -99,6 +99,11 @@ pub(crate) fn refresh(run: &Run, recipe: &Recipe, data: &Dataset) -> Result<Opti
     Ok(Some(run.folder.path(REPORT)))
 }
 
+/// A number of single precision with no more digits than that has: 0.3, not 0.30000001192092896.
+pub(crate) fn short(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or(f64::from(number))
+}
+
 /// `97.10% (95.90% to 98.00%)`
 pub(crate) fn percent(proportion: &Proportion) -> String {
     let Some(estimate) = proportion.estimate() else { return "undefined".to_owned() };

@@ -10,7 +10,7 @@ use crucible_report::{
 use crucible_robust::{Adversarial, Batch, Norm, Threat};
 use serde_json::json;
 
-use super::{CONFIDENCE, percent};
+use super::{CONFIDENCE, percent, short};
 use crate::view::View;
 
 /// Pictures on the sheet.
@@ -57,10 +57,10 @@ impl Robustness {
         let curve: Vec<_> = self
             .curve
             .iter()
-            .map(|(eps, robust)| json!({ "eps": eps, "robust_accuracy": robust.estimate() }))
+            .map(|(eps, robust)| json!({ "eps": short(*eps), "robust_accuracy": robust.estimate() }))
             .collect();
         json!({
-            "method": self.method, "norm": norm(self.threat.norm()), "eps": self.threat.eps(), "from": self.from,
+            "method": self.method, "norm": norm(self.threat.norm()), "eps": short(self.threat.eps()), "from": self.from,
             "split": self.split, "count": self.robust.trials,
             "clean_accuracy": self.clean.estimate(), "clean_accuracy_interval": interval(&self.clean),
             "robust_accuracy": self.robust.estimate(), "robust_accuracy_interval": interval(&self.robust),
@@ -128,10 +128,8 @@ impl Robustness {
             .block(Block::Facts { facts });
         if self.curve.len() > 1 {
             let clean = [[0.0, self.clean.estimate().unwrap_or(f64::NAN)]];
-            let points = self
-                .curve
-                .iter()
-                .map(|(eps, robust)| [f64::from(*eps), robust.estimate().unwrap_or(f64::NAN)]);
+            let points =
+                self.curve.iter().map(|(eps, robust)| [short(*eps), robust.estimate().unwrap_or(f64::NAN)]);
             section = section.block(Figure {
                 title: "Accuracy over the radius".to_owned(),
                 caption: String::new(),
