@@ -7,6 +7,7 @@ mod error;
 mod findings;
 mod output;
 mod progress;
+mod question;
 mod recipe;
 mod run;
 mod threads;

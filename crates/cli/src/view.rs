@@ -45,6 +45,13 @@ impl View {
 }
 
 impl View {
+    /// The network's class for each input, the first of equals.
+    pub(crate) fn answers(&self, inputs: &[f32]) -> Vec<u32> {
+        let logits = self.model.logits(inputs);
+        let best = |row: &[f32]| (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best });
+        logits.chunks_exact(self.model.classes()).map(|row| best(row) as u32).collect()
+    }
+
     /// The same view of another network of the run's architecture.
     pub(crate) fn of(&self, network: &Network, run: &Run) -> Self {
         let model = WhiteBox::new(&network.valid(), &self.scaling, run.config.outputs, &run.device);

@@ -163,8 +163,8 @@ struct Attacked<'a> {
 impl Attacked<'_> {
     /// How many the network gets right without an attack: within a ball of radius 0.
     fn clean(&self) -> Proportion {
-        let right = robustness::classes(&self.view.model, self.batch.inputs);
-        let right = right.zip(self.batch.labels).filter(|(answer, label)| answer == *label).count();
+        let answers = self.view.answers(self.batch.inputs);
+        let right = answers.iter().zip(self.batch.labels).filter(|(answer, label)| answer == label).count();
         Proportion { successes: right as u64, trials: self.batch.len() as u64 }
     }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     error::CliError,
-    findings::{self, CONFIDENCE, percent, robustness::classes, short},
+    findings::{self, CONFIDENCE, percent, short},
     output::{Output, Status},
     run::Run,
     threads,
@@ -135,7 +135,7 @@ fn interval(
     let features = view.scaling.scale.len();
     let [low, high] = threat.range();
     let right =
-        classes(&view.model, inputs).zip(labels).filter(|(answer, label)| answer == *label).count() as u64;
+        view.answers(inputs).iter().zip(labels).filter(|(answer, label)| answer == label).count() as u64;
     let mut certain = 0;
     for (inputs, labels) in inputs.chunks(BATCH * features).zip(labels.chunks(BATCH)) {
         let ends = [-threat.eps(), threat.eps()].map(|by| {

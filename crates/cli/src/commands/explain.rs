@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use crucible_data::{Dataset, Examples, inputs_from_file, seed};
+use crucible_data::seed;
 use crucible_explain::{
     Attribution, Layers, METHODS, MethodConfig, Model,
     checks::{
@@ -9,7 +9,7 @@ use crucible_explain::{
     },
 };
 use crucible_models::{
-    Classifier, Network,
+    Network,
     weights::{HostTensor, State, collect, to_safetensors},
 };
 use rand_chacha::ChaCha8Rng;
@@ -21,12 +21,12 @@ use crate::{
     findings::{
         self,
         explanation::{Explanation, Trust},
-        robustness::classes,
     },
     output::{Output, Status},
+    question::{Asked, Question},
     run::Run,
     threads,
-    view::{self, View},
+    view::View,
 };
 
 #[derive(Debug, clap::Args)]
@@ -78,8 +78,6 @@ pub(crate) struct Args {
 
 /// Examples whose explanations are checked; the checks explain each many times.
 const CHECKED: usize = 8;
-/// Training examples that stand for the data in baselines.
-const BACKGROUND: usize = 100;
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let Some(path) = args.run.as_deref().filter(|_| !args.list) else {
@@ -96,7 +94,13 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let recipe = run.recipe()?;
     let data = run.data(&recipe)?;
     let view = View::new(&run, &data.train)?;
-    let question = Question::new(&args, &run, &data, &view)?;
+    let asked = Asked {
+        file: args.input.as_deref(),
+        mistakes: args.mistakes.map(|count| count as usize),
+        count: args.count as usize,
+        class: args.class.as_deref(),
+    };
+    let question = Question::new(&asked, &run, &data, &view)?;
     let scene = Scene { run: &run, view: &view, question: &question, seed: args.seed };
 
     let folder = args.out.clone().unwrap_or_else(|| run.folder.path("explanations"));
@@ -134,115 +138,6 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
         output.line(format!("Report: {}", report.display()));
     }
     Ok(Status::Done)
-}
-
-/// What is to be explained.
-pub(crate) struct Question {
-    pub(crate) names: Vec<String>,
-    /// `[n, features]` in people's units.
-    pub(crate) inputs: Vec<f32>,
-    pub(crate) shape: crucible_models::InputShape,
-    /// The class that is explained.
-    pub(crate) targets: Vec<usize>,
-    /// The class that the network answers.
-    pub(crate) answers: Vec<usize>,
-    /// The true class, where it is known.
-    pub(crate) truths: Option<Vec<usize>>,
-    /// The names of the classes.
-    pub(crate) classes: Vec<String>,
-    background: Vec<f32>,
-}
-
-impl Question {
-    fn new(args: &Args, run: &Run, data: &Dataset, view: &View) -> Result<Self, CliError> {
-        let shape = run.config.input_shape();
-        let features = shape.features();
-        let (names, inputs, truths) = match &args.input {
-            Some(file) => {
-                let read = inputs_from_file(file, &run.config.format)?;
-                (read.names, view::unscale(&run.config.format.input, read.values), None)
-            }
-            None => {
-                let (split, examples) = data.splits().last().expect("the training split is always there");
-                let all = view::inputs(examples, examples.len());
-                let truths = examples.classes().expect("a classifier's examples have classes");
-                let chosen = match args.mistakes {
-                    Some(count) => worst(view, &all, truths, count as usize),
-                    None => (0..examples.len().min(args.count as usize)).collect(),
-                };
-                if chosen.is_empty() {
-                    return Err(CliError::Usage(format!(
-                        "the network makes no mistake on the {split} split"
-                    )));
-                }
-                let inputs = chosen.iter().flat_map(|&i| all[i * features..][..features].iter().copied());
-                let names = chosen.iter().map(|i| format!("{split}#{i}")).collect();
-                let truths = chosen.iter().map(|&i| truths[i] as usize).collect();
-                (names, inputs.collect::<Vec<f32>>(), Some(truths))
-            }
-        };
-        let answers: Vec<usize> = classes(&view.model, &inputs).map(|class| class as usize).collect();
-        let targets = match &args.class {
-            None => answers.clone(),
-            Some(name) => {
-                let found = view.classes.iter().position(|class| class == name).ok_or_else(|| {
-                    CliError::Usage(format!(
-                        "there is no class `{name}`; there are: {}",
-                        view.classes.join(", ")
-                    ))
-                })?;
-                vec![found; answers.len()]
-            }
-        };
-        let background = background(&data.train);
-        let classes = view.classes.clone();
-        Ok(Self { names, inputs, shape, targets, answers, truths, classes, background })
-    }
-
-    /// The name of the class that is explained.
-    pub(crate) fn class(&self, index: usize) -> &str {
-        &self.classes[self.targets[index]]
-    }
-
-    /// Input `index`.
-    pub(crate) fn input(&self, index: usize) -> &[f32] {
-        let features = self.shape.features();
-        &self.inputs[index * features..][..features]
-    }
-
-    /// The first `count` of it, as the methods see them.
-    fn examples(&self, count: usize) -> crucible_explain::Examples<'_> {
-        crucible_explain::Examples {
-            inputs: &self.inputs[..count * self.shape.features()],
-            targets: &self.targets[..count],
-            shape: self.shape,
-            background: &self.background,
-        }
-    }
-}
-
-/// Training examples, evenly spread.
-fn background(train: &Examples) -> Vec<f32> {
-    let (all, features) = (view::inputs(train, train.len()), train.input_len());
-    let count = train.len().min(BACKGROUND);
-    (0..count).flat_map(|i| all[i * train.len() / count * features..][..features].iter().copied()).collect()
-}
-
-/// The mistakes made with the highest probability, most first.
-fn worst(view: &View, inputs: &[f32], truths: &[u32], count: usize) -> Vec<usize> {
-    let logits = view.model.logits(inputs);
-    let confidence = |row: &[f32], class: usize| {
-        1.0 / row.iter().map(|logit| f64::from(logit - row[class]).exp()).sum::<f64>()
-    };
-    let rows = logits.chunks_exact(view.model.classes());
-    let mut wrong: Vec<(usize, f64)> = rows
-        .zip(classes(&view.model, inputs))
-        .enumerate()
-        .filter(|(i, (_, answer))| *answer != truths[*i])
-        .map(|(i, (row, answer))| (i, confidence(row, answer as usize)))
-        .collect();
-    wrong.sort_by(|a, b| b.1.total_cmp(&a.1));
-    wrong.into_iter().take(count).map(|(i, _)| i).collect()
 }
 
 struct Scene<'a> {

@@ -5,7 +5,7 @@ mod bench;
 mod certify;
 mod data;
 mod eval;
-pub(crate) mod explain;
+mod explain;
 mod model;
 mod predict;
 mod recipe;

@@ -9,7 +9,7 @@ use crucible_report::{
 };
 use serde_json::json;
 
-use crate::commands::explain::Question;
+use crate::question::Question;
 
 /// Inputs that the report shows.
 const SHOWN: usize = 12;

@@ -2,7 +2,6 @@ use std::path::Path;
 
 use crucible_data::Examples;
 use crucible_measure::{Interval, Proportion};
-use crucible_models::Classifier;
 use crucible_report::{
     Block, Chart, Column, Fact, Figure, Gallery, Level, LineChart, Note, Picture, Png, Section, Series,
     Table, Value,
@@ -167,15 +166,6 @@ fn norm(norm: Norm) -> &'static str {
     }
 }
 
-/// The model's class for each input.
-pub(crate) fn classes(model: &dyn Classifier, inputs: &[f32]) -> impl Iterator<Item = u32> {
-    let (classes, logits) = (model.classes(), model.logits(inputs));
-    let best =
-        move |row: &[f32]| (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best }) as u32;
-    let all: Vec<u32> = logits.chunks_exact(classes).map(best).collect();
-    all.into_iter()
-}
-
 /// The first pictures that the attack changed: the clean one, the change magnified around grey, and what fools the
 /// network, side by side.
 pub(crate) fn sheet(
@@ -186,7 +176,7 @@ pub(crate) fn sheet(
 ) -> Option<Gallery> {
     let &[channels, height, width] = examples.shape() else { return None };
     let features = channels * height * width;
-    let answers: Vec<u32> = classes(&view.model, &found.inputs).collect();
+    let answers = view.answers(&found.inputs);
     let changed = |index: &usize| found.inputs[index * features..][..features] != *batch.input(*index);
     let chosen: Vec<usize> =
         (0..batch.len()).filter(|&index| found.fooled[index] && changed(&index)).take(PICTURES).collect();
