@@ -1,4 +1,4 @@
-//! Two views of a classifier over plain arrays: what attacks and attributions ask of a model.
+//! Views of a classifier over plain arrays: what attacks and attributions ask of a model.
 //!
 //! They are traits, so that a model from elsewhere can be asked the same questions, and so that a method can be tested
 //! on a function whose answer is known by hand.
@@ -6,7 +6,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::{NoTap, Tapped};
+use crate::{Featured, NoTap, Penultimate, Tapped};
 
 /// Black box: inputs in, one score per class out.
 pub trait Classifier {
@@ -151,6 +151,21 @@ impl<N: Tapped + Module> Classifier for WhiteBox<N> {
     }
 }
 
+impl<N: Tapped + Module> Featured for WhiteBox<N> {
+    /// The input of the last fully connected layer; the outputs of a network that has none.
+    fn penultimate(&self, inputs: &[f32]) -> Vec<f32> {
+        let mut features = Vec::new();
+        for part in inputs.chunks(BATCH * self.features) {
+            let scaled = self.tensor(part, &self.device) * self.scale.clone() + self.offset.clone();
+            let mut tap = Penultimate::default();
+            let outputs = self.plain.forward(scaled, &mut tap);
+            let seen = tap.0.unwrap_or(outputs).into_data();
+            features.extend(seen.try_to_vec::<f32>().expect("networks here hold f32"));
+        }
+        features
+    }
+}
+
 impl<N: Tapped + Module> Differentiable for WhiteBox<N> {
     fn pull_back(&self, inputs: &[f32], pull: Pull<'_>) -> Pulled {
         let mut all = Pulled::default();
@@ -215,6 +230,24 @@ mod tests {
         let logits = view.logits(&wave(8));
         assert_eq!((view.classes(), logits.len(), logits[0], logits[2]), (2, 4, 0.0, 0.0));
         assert_ne!(logits[1], logits[3]);
+    }
+
+    #[test]
+    fn the_last_layer_makes_the_logits_of_the_penultimate_features() {
+        let (view, n) = (view(3, &Scaling::none(4)), BATCH + 3);
+        let (inputs, width) = (wave(n * 4), 64);
+        let features = view.penultimate(&inputs);
+        assert_eq!(features.len(), n * width);
+        let state = crate::weights::collect(&view.plain);
+        let (weight, bias) = (&state["fc3.weight"].values, &state["fc3.bias"].values);
+        let logits = view.logits(&inputs);
+        for (features, logits) in features.chunks(width).zip(logits.chunks(3)) {
+            for (class, logit) in logits.iter().enumerate() {
+                let row = weight[class * width..][..width].iter();
+                let expected = row.zip(features).map(|(w, x)| w * x).sum::<f32>() + bias[class];
+                assert!((logit - expected).abs() < 1e-5, "{logit} {expected}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use crate::{Access, Norm, certify::NoBounds};
 
-/// Why an attack cannot be run.
+/// Why an attack or a detector cannot be run.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RobustError {
     /// The radius is no radius.
@@ -59,6 +59,28 @@ pub enum RobustError {
     /// Interval training of a network with one output for two classes.
     #[error("interval bounds need an output for each class; use the loss `cross-entropy`")]
     OneOutput,
+    /// A trigger larger than the pictures.
+    #[error("a patch of {size}x{size} does not fit on pictures of {height}x{width}")]
+    Patch {
+        /// The patch's side.
+        size: usize,
+        /// The pictures' rows.
+        height: usize,
+        /// The pictures' columns.
+        width: usize,
+    },
+    /// A trigger of a value that no pixel has.
+    #[error("the patch's value is {0}, and must lie between 0 and 1")]
+    PatchValue(f32),
+    /// A share that is none.
+    #[error("the poisoned share is {0}, and must lie between 0 and 1")]
+    Share(f64),
+    /// A detector of features, and a model that shows none.
+    #[error("{detector} looks at a network's features, and this model shows none")]
+    Features {
+        /// The detector.
+        detector: &'static str,
+    },
     /// A layer through which no interval passes.
     #[error(transparent)]
     Bounds(#[from] NoBounds),

@@ -3,10 +3,11 @@
 //! An attack moves inputs within a ball around each and within the range of valid inputs ([`Threat`]), and asks the
 //! model ([`Victim`]) for gradients, scores or decisions. [`AttackConfig`] lists the attacks; each is a file in
 //! `attacks`. Everything is a plain array, `[n, features]` for inputs and `[n, classes]` for logits, and every draw comes
-//! from the generator that the caller passes.
+//! from the generator that the caller passes. [`backdoor`] plants a backdoor in training examples, and looks for one.
 
 pub mod attacks;
 mod auto_pgd;
+pub mod backdoor;
 mod boundary;
 pub mod certify;
 mod curve;

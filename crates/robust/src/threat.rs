@@ -216,11 +216,15 @@ impl Threat {
 
     /// Whether every value of `inputs`, `features` to an example, is valid.
     pub(crate) fn check(&self, inputs: &[f32], features: usize) -> Result<(), RobustError> {
-        let (low, high) = (self.low, self.high);
-        match inputs.iter().position(|value| !(low..=high).contains(value)) {
-            Some(at) => Err(RobustError::Invalid { example: at / features, value: inputs[at], low, high }),
-            None => Ok(()),
-        }
+        check(inputs, features, [self.low, self.high])
+    }
+}
+
+/// Whether every value of `inputs`, `features` to an example, lies in the range.
+pub(crate) fn check(inputs: &[f32], features: usize, [low, high]: [f32; 2]) -> Result<(), RobustError> {
+    match inputs.iter().position(|value| !(low..=high).contains(value)) {
+        Some(at) => Err(RobustError::Invalid { example: at / features, value: inputs[at], low, high }),
+        None => Ok(()),
     }
 }
 
