@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crucible_data::{Dataset, Examples, inputs_from_file};
+use crucible_measure::argmax;
 use crucible_models::{Classifier, InputShape};
 
 use crate::{
@@ -46,18 +47,17 @@ pub(crate) struct Question {
 impl Question {
     pub(crate) fn new(asked: &Asked<'_>, run: &Run, data: &Dataset, view: &View) -> Result<Self, CliError> {
         let shape = run.config.input_shape();
-        let features = shape.features();
         let (names, inputs, truths) = match asked.file {
             Some(file) => {
-                let read = inputs_from_file(file, &run.config.format)?;
-                (read.names, view::unscale(&run.config.format.input, read.values), None)
+                let mut read = inputs_from_file(file, &run.config.format)?;
+                view.scaling.undo(&mut read.values);
+                (read.names, read.values, None)
             }
             None => {
                 let (split, examples) = data.splits().last().expect("the training split is always there");
-                let all = view::inputs(examples, examples.len());
                 let truths = examples.classes().expect("a classifier's examples have classes");
                 let chosen = match asked.mistakes {
-                    Some(count) => worst(view, &all, truths, count),
+                    Some(count) => worst(view, examples, truths, count),
                     None => (0..examples.len().min(asked.count)).collect(),
                 };
                 if chosen.is_empty() {
@@ -65,10 +65,10 @@ impl Question {
                         "the network makes no mistake on the {split} split"
                     )));
                 }
-                let inputs = chosen.iter().flat_map(|&i| all[i * features..][..features].iter().copied());
+                let inputs = view::inputs(examples, chosen.iter().copied());
                 let names = chosen.iter().map(|i| format!("{split}#{i}")).collect();
                 let truths = chosen.iter().map(|&i| truths[i] as usize).collect();
-                (names, inputs.collect::<Vec<f32>>(), Some(truths))
+                (names, inputs, Some(truths))
             }
         };
         let answers: Vec<usize> = view.answers(&inputs).into_iter().map(|class| class as usize).collect();
@@ -113,23 +113,21 @@ impl Question {
 
 /// Training examples, evenly spread.
 fn background(train: &Examples) -> Vec<f32> {
-    let (all, features) = (view::inputs(train, train.len()), train.input_len());
     let count = train.len().min(BACKGROUND);
-    (0..count).flat_map(|i| all[i * train.len() / count * features..][..features].iter().copied()).collect()
+    view::inputs(train, (0..count).map(|i| i * train.len() / count))
 }
 
 /// The mistakes made with the highest probability, most first.
-fn worst(view: &View, inputs: &[f32], truths: &[u32], count: usize) -> Vec<usize> {
-    let logits = view.model.logits(inputs);
+fn worst(view: &View, examples: &Examples, truths: &[u32], count: usize) -> Vec<usize> {
+    let logits = view.model.logits(&view::inputs(examples, 0..examples.len()));
     let confidence = |row: &[f32], class: usize| {
         1.0 / row.iter().map(|logit| f64::from(logit - row[class]).exp()).sum::<f64>()
     };
-    let rows = logits.chunks_exact(view.model.classes());
+    let rows = logits.chunks_exact(view.model.classes()).map(|row| (row, argmax(row)));
     let mut wrong: Vec<(usize, f64)> = rows
-        .zip(view.answers(inputs))
         .enumerate()
-        .filter(|(i, (_, answer))| *answer != truths[*i])
-        .map(|(i, (row, answer))| (i, confidence(row, answer as usize)))
+        .filter(|(i, (_, answer))| *answer != truths[*i] as usize)
+        .map(|(i, (row, answer))| (i, confidence(row, answer)))
         .collect();
     wrong.sort_by(|a, b| b.1.total_cmp(&a.1));
     wrong.into_iter().take(count).map(|(i, _)| i).collect()

@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use crucible_data::{Examples, InputFormat, Inputs, Task};
+use crucible_measure::argmax;
 use crucible_models::{Classifier, Network, Scaling, WhiteBox};
 use crucible_train::losses::LossConfig;
 
@@ -48,8 +49,7 @@ impl View {
     /// The network's class for each input, the first of equals.
     pub(crate) fn answers(&self, inputs: &[f32]) -> Vec<u32> {
         let logits = self.model.logits(inputs);
-        let best = |row: &[f32]| (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best });
-        logits.chunks_exact(self.model.classes()).map(|row| best(row) as u32).collect()
+        logits.chunks_exact(self.model.classes()).map(|row| argmax(row) as u32).collect()
     }
 
     /// The same view of another network of the run's architecture.
@@ -57,17 +57,6 @@ impl View {
         let model = WhiteBox::new(&network.valid(), &self.scaling, run.config.outputs, &run.device);
         Self { model, scaling: self.scaling.clone(), range: self.range, classes: self.classes.clone() }
     }
-}
-
-/// A network's inputs `[n, features]` as values in people's units.
-pub(crate) fn unscale(format: &InputFormat, mut inputs: Vec<f32>) -> Vec<f32> {
-    let Scaling { scale, offset } = scaling(format);
-    for row in inputs.chunks_exact_mut(scale.len()) {
-        row.iter_mut()
-            .zip(scale.iter().zip(&offset))
-            .for_each(|(x, (scale, offset))| *x = (*x - offset) / scale);
-    }
-    inputs
 }
 
 /// How values in people's units become a network's inputs.
@@ -94,14 +83,15 @@ pub(crate) fn range(format: &InputFormat, examples: &Examples) -> [f32; 2] {
     }
 }
 
-/// The inputs of the first `count` examples in people's units, `[count, features]`.
-pub(crate) fn inputs(examples: &Examples, count: usize) -> Vec<f32> {
-    let length = count * examples.input_len();
+/// The inputs of the examples at `indices` in people's units, `[indices, features]`.
+pub(crate) fn inputs(examples: &Examples, indices: impl Iterator<Item = usize>) -> Vec<f32> {
+    let features = examples.input_len();
+    let place = |index: usize| index * features..(index + 1) * features;
     match examples.inputs() {
         Inputs::Bytes { values, .. } => {
-            values[..length].iter().map(|value| f32::from(*value) / 255.0).collect()
+            indices.flat_map(|index| &values[place(index)]).map(|value| f32::from(*value) / 255.0).collect()
         }
-        Inputs::Floats(values) => values[..length].to_vec(),
+        Inputs::Floats(values) => indices.flat_map(|index| &values[place(index)]).copied().collect(),
     }
 }
 

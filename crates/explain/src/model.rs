@@ -31,17 +31,14 @@ pub struct Layers<'a> {
 impl Layers<'_> {
     /// The network's input `[n, features]` for the caller's.
     pub(crate) fn input(&self, inputs: &[f32]) -> Tensor<2> {
-        self.rows(inputs) * self.scale() + self.rows(&self.scaling.offset)
+        self.scaling.input(inputs, self.device)
     }
 
     /// The scaling's factors `[1, features]`: from gradients by the network's input to gradients by the caller's.
     pub(crate) fn scale(&self) -> Tensor<2> {
-        self.rows(&self.scaling.scale)
-    }
-
-    fn rows(&self, values: &[f32]) -> Tensor<2> {
-        let features = self.scaling.scale.len();
-        Tensor::from_data(TensorData::new(values.to_vec(), [values.len() / features, features]), self.device)
+        let scale = self.scaling.scale.clone();
+        let shape = [1, scale.len()];
+        Tensor::from_data(TensorData::new(scale, shape), self.device)
     }
 }
 

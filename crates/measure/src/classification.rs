@@ -211,3 +211,9 @@ pub fn top_k(scores: &[f32], classes: usize, targets: &[usize], k: usize) -> Pro
     });
     Proportion { successes: hits.count() as u64, trials: targets.len() as u64 }
 }
+
+/// The place of the largest value, the first of equals: the class that scores or probabilities speak for. 0 where there
+/// are none.
+pub fn argmax<T: PartialOrd>(values: &[T]) -> usize {
+    (1..values.len()).fold(0, |best, place| if values[place] > values[best] { place } else { best })
+}

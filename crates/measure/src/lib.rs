@@ -10,7 +10,7 @@ mod interval;
 mod mean;
 mod regression;
 
-pub use classification::{Average, ClassMetrics, Confusion, NotSquare, top_k};
+pub use classification::{Average, ClassMetrics, Confusion, NotSquare, argmax, top_k};
 pub use interval::{Interval, Proportion, normal_quantile, wilson};
 pub use mean::Mean;
 pub use regression::{MeanError, Regression, regression};

@@ -58,6 +58,36 @@ impl Scaling {
     pub fn none(features: usize) -> Self {
         Self { scale: vec![1.0; features], offset: vec![0.0; features] }
     }
+
+    /// Makes the caller's values `[n, features]` the network's inputs.
+    pub fn apply(&self, values: &mut [f32]) {
+        self.each(values, |value, scale, offset| value * scale + offset);
+    }
+
+    /// Makes the network's inputs `[n, features]` the caller's values.
+    pub fn undo(&self, inputs: &mut [f32]) {
+        self.each(inputs, |input, scale, offset| (input - offset) / scale);
+    }
+
+    /// The caller's values `[n, features]` as the network's input on `device`.
+    ///
+    /// # Panics
+    ///
+    /// If there are no whole examples.
+    #[must_use]
+    pub fn input(&self, values: &[f32], device: &Device) -> Tensor<2> {
+        let (mut inputs, features) = (values.to_vec(), self.scale.len());
+        self.apply(&mut inputs);
+        Tensor::from_data(TensorData::new(inputs, [values.len() / features, features]), device)
+    }
+
+    fn each(&self, values: &mut [f32], f: impl Fn(f32, f32, f32) -> f32) {
+        for row in values.chunks_exact_mut(self.scale.len()) {
+            for ((value, scale), offset) in row.iter_mut().zip(&self.scale).zip(&self.offset) {
+                *value = f(*value, *scale, *offset);
+            }
+        }
+    }
 }
 
 /// Examples in one forward pass.
@@ -69,9 +99,7 @@ pub struct WhiteBox<N> {
     plain: N,
     tracked: N,
     device: Device,
-    scale: Tensor<2>,
-    offset: Tensor<2>,
-    features: usize,
+    scaling: Scaling,
     classes: usize,
     one_score: bool,
 }
@@ -85,25 +113,20 @@ impl<N: Tapped + Module> WhiteBox<N> {
     /// If the scaling's lengths differ.
     #[must_use]
     pub fn new(network: &N, scaling: &Scaling, outputs: usize, device: &Device) -> Self {
-        let features = scaling.scale.len();
-        let row = |values: &[f32]| Tensor::from_data(TensorData::new(values.to_vec(), [1, features]), device);
+        assert_eq!(scaling.scale.len(), scaling.offset.len(), "a factor and a summand for each feature");
         Self {
             plain: network.valid(),
             tracked: network.clone().train().no_grad(),
             device: device.clone(),
-            scale: row(&scaling.scale),
-            offset: row(&scaling.offset),
-            features,
+            scaling: scaling.clone(),
             classes: outputs.max(2),
             one_score: outputs == 1,
         }
     }
 
-    fn tensor(&self, inputs: &[f32], device: &Device) -> Tensor<2> {
-        Tensor::from_data(
-            TensorData::new(inputs.to_vec(), [inputs.len() / self.features, self.features]),
-            device,
-        )
+    /// Inputs `[n, features]` in batches, as the network's.
+    fn batches<'a>(&'a self, inputs: &'a [f32]) -> impl Iterator<Item = Tensor<2>> + 'a {
+        inputs.chunks(BATCH * self.features()).map(|part| self.scaling.input(part, &self.device))
     }
 
     fn scores(&self, outputs: Tensor<2>) -> Vec<f32> {
@@ -111,10 +134,9 @@ impl<N: Tapped + Module> WhiteBox<N> {
         if self.one_score { values.into_iter().flat_map(|value| [0.0, value]).collect() } else { values }
     }
 
-    fn pull_back_batch(&self, inputs: &[f32], pull: Pull<'_>, all: &mut Pulled) {
+    fn pull_back_batch(&self, input: Tensor<2>, pull: Pull<'_>, all: &mut Pulled) {
         let device = self.device.clone().autodiff();
-        let scaled = self.tensor(inputs, &self.device) * self.scale.clone() + self.offset.clone();
-        let leaf = Tensor::from_inner(scaled).require_grad();
+        let leaf = Tensor::from_inner(input).require_grad();
         let outputs = self.tracked.forward(leaf.clone(), &mut NoTap);
         let shape = outputs.dims();
         let logits = self.scores(outputs.clone().inner());
@@ -125,16 +147,17 @@ impl<N: Tapped + Module> WhiteBox<N> {
         }
         let weights = Tensor::<2>::from_data(TensorData::new(weights, shape), &device);
         let gradients = (outputs * weights).sum().backward();
-        let gradient = leaf.grad(&gradients).map(|gradient| gradient * self.scale.clone());
-        let gradient = gradient.unwrap_or_else(|| leaf.inner().zeros_like());
+        let gradient = leaf.grad(&gradients).unwrap_or_else(|| leaf.inner().zeros_like());
+        let gradient = gradient.into_data().try_to_vec::<f32>().expect("networks here hold f32");
+        let scales = self.scaling.scale.iter().cycle();
         all.logits.extend(logits);
-        all.gradient.extend(gradient.into_data().try_to_vec::<f32>().expect("networks here hold f32"));
+        all.gradient.extend(gradient.iter().zip(scales).map(|(gradient, scale)| gradient * scale));
     }
 }
 
 impl<N: Tapped + Module> Classifier for WhiteBox<N> {
     fn features(&self) -> usize {
-        self.features
+        self.scaling.scale.len()
     }
 
     fn classes(&self) -> usize {
@@ -142,12 +165,7 @@ impl<N: Tapped + Module> Classifier for WhiteBox<N> {
     }
 
     fn logits(&self, inputs: &[f32]) -> Vec<f32> {
-        let mut logits = Vec::with_capacity(inputs.len() / self.features * self.classes);
-        for part in inputs.chunks(BATCH * self.features) {
-            let scaled = self.tensor(part, &self.device) * self.scale.clone() + self.offset.clone();
-            logits.extend(self.scores(self.plain.forward(scaled, &mut NoTap)));
-        }
-        logits
+        self.batches(inputs).flat_map(|input| self.scores(self.plain.forward(input, &mut NoTap))).collect()
     }
 }
 
@@ -155,10 +173,9 @@ impl<N: Tapped + Module> Featured for WhiteBox<N> {
     /// The input of the last fully connected layer; the outputs of a network that has none.
     fn penultimate(&self, inputs: &[f32]) -> Vec<f32> {
         let mut features = Vec::new();
-        for part in inputs.chunks(BATCH * self.features) {
-            let scaled = self.tensor(part, &self.device) * self.scale.clone() + self.offset.clone();
+        for input in self.batches(inputs) {
             let mut tap = Penultimate::default();
-            let outputs = self.plain.forward(scaled, &mut tap);
+            let outputs = self.plain.forward(input, &mut tap);
             let seen = tap.0.unwrap_or(outputs).into_data();
             features.extend(seen.try_to_vec::<f32>().expect("networks here hold f32"));
         }
@@ -169,8 +186,8 @@ impl<N: Tapped + Module> Featured for WhiteBox<N> {
 impl<N: Tapped + Module> Differentiable for WhiteBox<N> {
     fn pull_back(&self, inputs: &[f32], pull: Pull<'_>) -> Pulled {
         let mut all = Pulled::default();
-        for part in inputs.chunks(BATCH * self.features) {
-            self.pull_back_batch(part, pull, &mut all);
+        for input in self.batches(inputs) {
+            self.pull_back_batch(input, pull, &mut all);
         }
         all
     }

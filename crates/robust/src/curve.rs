@@ -3,7 +3,7 @@
 use crucible_measure::Proportion;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{AttackConfig, Batch, RobustError, Threat, Victim, Warning};
+use crate::{AttackConfig, Batch, RobustError, Threat, Victim, Warning, found::standing};
 
 /// What an attack leaves of a model's accuracy at one radius.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,8 +24,7 @@ impl Point {
     /// Share of examples that the model still gets right.
     #[must_use]
     pub fn robust(&self) -> Proportion {
-        let successes = self.fooled.iter().filter(|fooled| !**fooled).count() as u64;
-        Proportion { successes, trials: self.fooled.len() as u64 }
+        standing(&self.fooled)
     }
 }
 
@@ -56,8 +55,7 @@ pub fn curve(
     for threat in threats {
         let shared = config.attack().shared();
         let open: Vec<usize> = (0..batch.len()).filter(|&index| shared || !fooled[index]).collect();
-        let inputs: Vec<f32> = open.iter().flat_map(|&index| batch.input(index)).copied().collect();
-        let labels: Vec<u32> = open.iter().map(|&index| batch.labels[index]).collect();
+        let (inputs, labels) = batch.select(&open);
         let part = Batch { inputs: &inputs, labels: &labels, ..batch };
         let result = config.run(victim, part, &threat, rng)?;
         open.iter().zip(&result.fooled).for_each(|(&index, now)| fooled[index] = *now);

@@ -1,5 +1,6 @@
 //! What an attack has found so far.
 
+use crucible_measure::Proportion;
 use crucible_models::{Classifier, Differentiable};
 
 use crate::{Batch, Threat, Warning, loss};
@@ -38,9 +39,8 @@ pub struct Stage {
 impl Adversarial {
     /// Share of examples that the model still gets right; none without examples.
     #[must_use]
-    pub fn robust(&self) -> crucible_measure::Proportion {
-        let successes = self.fooled.iter().filter(|fooled| !**fooled).count() as u64;
-        crucible_measure::Proportion { successes, trials: self.fooled.len() as u64 }
+    pub fn robust(&self) -> Proportion {
+        standing(&self.fooled)
     }
 
     /// The input of example `index`.
@@ -49,6 +49,12 @@ impl Adversarial {
         let features = self.inputs.len() / self.fooled.len();
         &self.inputs[index * features..][..features]
     }
+}
+
+/// The share of examples that are not fooled.
+pub(crate) fn standing(fooled: &[bool]) -> Proportion {
+    let successes = fooled.iter().filter(|fooled| !**fooled).count() as u64;
+    Proportion { successes, trials: fooled.len() as u64 }
 }
 
 /// The loss that an attack climbs, asked for row `row` of what it tries: from logits to its value and, in the last

@@ -1,14 +1,23 @@
 //! What a white-box attack makes large: losses of one example's logits, with their gradients.
 
-/// Cross-entropy, `−log softmax(z)_y`, and its gradient by the logits.
-pub(crate) fn cross_entropy(logits: &[f32], label: usize, gradient: &mut [f32]) -> f32 {
+pub(crate) use crucible_measure::argmax as class;
+
+/// The softmax of one example's logits, into `out`; returns the largest logit, and what the exponentials of the
+/// differences from it add up to.
+pub(crate) fn softmax(logits: &[f32], out: &mut [f32]) -> (f32, f32) {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;
-    for (gradient, logit) in gradient.iter_mut().zip(logits) {
-        *gradient = (logit - largest).exp();
-        sum += *gradient;
+    for (out, logit) in out.iter_mut().zip(logits) {
+        *out = (logit - largest).exp();
+        sum += *out;
     }
-    gradient.iter_mut().for_each(|value| *value /= sum);
+    out.iter_mut().for_each(|value| *value /= sum);
+    (largest, sum)
+}
+
+/// Cross-entropy, `−log softmax(z)_y`, and its gradient by the logits.
+pub(crate) fn cross_entropy(logits: &[f32], label: usize, gradient: &mut [f32]) -> f32 {
+    let (largest, sum) = softmax(logits, gradient);
     gradient[label] -= 1.0;
     sum.ln() - (logits[label] - largest)
 }
@@ -78,11 +87,6 @@ fn ranked(logits: &[f32]) -> Vec<usize> {
 /// The classes other than `label`, from the likeliest down.
 pub(crate) fn others(logits: &[f32], label: usize) -> impl Iterator<Item = usize> {
     ranked(logits).into_iter().filter(move |&class| class != label)
-}
-
-/// The class of the largest logit; the first of equals.
-pub(crate) fn class(logits: &[f32]) -> usize {
-    (1..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
 }
 
 #[cfg(test)]

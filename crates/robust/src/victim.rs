@@ -91,6 +91,12 @@ impl<'a> Batch<'a> {
         self.labels.is_empty()
     }
 
+    /// The inputs and labels of the examples at `indices`, for a batch of them alone.
+    pub(crate) fn select(&self, indices: &[usize]) -> (Vec<f32>, Vec<u32>) {
+        let inputs = indices.iter().flat_map(|&index| self.input(index)).copied().collect();
+        (inputs, indices.iter().map(|&index| self.labels[index]).collect())
+    }
+
     /// Example `index`.
     #[must_use]
     pub fn input(&self, index: usize) -> &'a [f32] {

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use crucible_data::{Examples, Task};
-use crucible_measure::Mean;
+use crucible_measure::{Mean, argmax};
 use crucible_models::{NoTap, Tapped};
 
 use crate::losses::{Loss, encode_targets};
@@ -33,8 +33,7 @@ impl Evaluation {
     /// The most probable class of example `index`; the first of equals.
     #[must_use]
     pub fn class(&self, index: usize) -> usize {
-        let row = self.row(index);
-        (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
+        argmax(self.row(index))
     }
 }
 

@@ -1,10 +1,8 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use burn::tensor::{Tensor, TensorData};
 use crucible_data::seed;
 use crucible_measure::{Interval, Proportion};
-use crucible_models::Scaling;
 use crucible_report::{Block, Fact, Section, Value};
 use crucible_robust::{
     Norm, Threat,
@@ -84,11 +82,17 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let view = View::new(&run, &data.train)?;
     let threat = Threat::new(args.method.norm(), args.eps, view.range)?;
     let count = args.count.map_or(examples.len(), |count| (count as usize).min(examples.len()));
-    let inputs = view::inputs(examples, count);
+    let inputs = view::inputs(examples, 0..count);
     let labels = &examples.classes().expect("a classifier's examples have classes")[..count];
     let start = Instant::now();
     let Found { right, certain } = match args.method {
-        Method::Ibp => interval(&run, &view, &threat, &inputs, labels)?,
+        Method::Ibp => {
+            let answers = view.answers(&inputs);
+            let right = answers.iter().zip(labels).filter(|(answer, label)| answer == label);
+            let certain = certified(&run.network, &inputs, labels, &threat, &view.scaling, &run.device)?;
+            let certain = certain.into_iter().filter(|certain| *certain).count();
+            Found { right: right.count() as u64, certain: certain as u64 }
+        }
         Method::Smoothing => smoothed(&args, &view, &inputs, labels)?,
     };
     let seconds = start.elapsed().as_secs_f64();
@@ -120,43 +124,6 @@ struct Found {
     right: u64,
     /// Those among them that nothing in the ball can change.
     certain: u64,
-}
-
-/// Examples in one pass of bounds.
-const BATCH: usize = 250;
-
-fn interval(
-    run: &Run,
-    view: &View,
-    threat: &Threat,
-    inputs: &[f32],
-    labels: &[u32],
-) -> Result<Found, CliError> {
-    let features = view.scaling.scale.len();
-    let [low, high] = threat.range();
-    let right =
-        view.answers(inputs).iter().zip(labels).filter(|(answer, label)| answer == label).count() as u64;
-    let mut certain = 0;
-    for (inputs, labels) in inputs.chunks(BATCH * features).zip(labels.chunks(BATCH)) {
-        let ends = [-threat.eps(), threat.eps()].map(|by| {
-            let moved: Vec<f32> = inputs.iter().map(|value| (value + by).clamp(low, high)).collect();
-            Tensor::from_data(
-                TensorData::new(scale(&moved, &view.scaling), [labels.len(), features]),
-                &run.device,
-            )
-        });
-        let [a, b]: [Tensor<2>; 2] = ends;
-        // A negative scale turns an interval around.
-        let (low, high) = (a.clone().min_pair(b.clone()), a.max_pair(b));
-        let found = certified(&run.network, low, high, labels, view.classes.len())?;
-        certain += found.into_iter().filter(|certain| *certain).count() as u64;
-    }
-    Ok(Found { right, certain })
-}
-
-fn scale(values: &[f32], Scaling { scale, offset }: &Scaling) -> Vec<f32> {
-    let each = scale.iter().zip(offset).cycle();
-    values.iter().zip(each).map(|(value, (scale, offset))| value * scale + offset).collect()
 }
 
 fn smoothed(args: &Args, view: &View, inputs: &[f32], labels: &[u32]) -> Result<Found, CliError> {

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use crucible_data::{Task, inputs_from_file};
+use crucible_measure::argmax;
 use crucible_train::predict;
 use serde_json::json;
 
@@ -71,8 +72,7 @@ fn header(task: &Task, format: Format) -> String {
 fn answer(name: &str, row: &[f32], task: &Task, format: Format) -> String {
     match task {
         Task::Classification { classes } => {
-            let best =
-                (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
+            let best = argmax(row);
             let class = &classes[best];
             match format {
                 Format::Json => json!({ "input": name, "class": class, "probabilities": row }).to_string(),

@@ -65,8 +65,7 @@ impl Attack for Auto {
                 continue;
             }
             let open = found.open();
-            let inputs: Vec<f32> = open.iter().flat_map(|&index| batch.input(index)).copied().collect();
-            let labels: Vec<u32> = open.iter().map(|&index| batch.labels[index]).collect();
+            let (inputs, labels) = batch.select(&open);
             let part = Batch { inputs: &inputs, labels: &labels, ..batch };
             let result = attack.run(victim, part, threat, rng);
             found.take(model, &open, result);
@@ -93,9 +92,9 @@ fn doubt(model: &dyn Differentiable, batch: Batch<'_>, found: &mut Found<'_>) {
         found.warn(Warning::Randomised { examples: examples as u64, of: batch.len() as u64 });
     }
     let open = found.open();
-    let inputs: Vec<f32> = open.iter().flat_map(|&index| batch.input(index)).copied().collect();
+    let (inputs, labels) = batch.select(&open);
     let (slope, _) = found.slope(model, &inputs, &mut |row, logits, weights| {
-        loss::cross_entropy(logits, batch.labels[open[row]] as usize, weights)
+        loss::cross_entropy(logits, labels[row] as usize, weights)
     });
     let rows = slope.gradients.chunks_exact(model.features());
     let flat = rows.filter(|gradient| gradient.iter().all(|value| *value == 0.0)).count();

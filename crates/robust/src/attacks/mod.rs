@@ -148,22 +148,17 @@ impl AttackConfig {
         rng: &mut ChaCha8Rng,
     ) -> Result<Adversarial, RobustError> {
         let (attack, offered, norm) = (self.attack(), victim.access(), threat.norm());
-        let names = |fits: &dyn Fn(&dyn Attack) -> bool| {
+        let others = || {
+            let fits = |attack: &dyn Attack| attack.access() <= offered && attack.norms().contains(&norm);
             let all = Self::all().into_iter().filter(|(_, _, config)| fits(config.attack()));
             all.map(|(name, _, _)| name).collect()
         };
-        if attack.access() > offered {
-            let others = names(&|attack| attack.access() <= offered && attack.norms().contains(&norm));
-            return Err(RobustError::Access {
-                attack: self.name(),
-                access: attack.access(),
-                offered,
-                others,
-            });
+        let (name, access) = (self.name(), attack.access());
+        if access > offered {
+            return Err(RobustError::Access { attack: name, access, offered, others: others() });
         }
         if !attack.norms().contains(&norm) {
-            let others = names(&|attack| attack.access() <= offered && attack.norms().contains(&norm));
-            return Err(RobustError::Norm { attack: self.name(), norm, others });
+            return Err(RobustError::Norm { attack: name, norm, others: others() });
         }
         let model = victim.scores();
         assert_eq!(batch.inputs.len(), batch.len() * model.features(), "one label for each input");

@@ -2,11 +2,13 @@
 //!
 //! S. Gowal et al.: On the effectiveness of interval bound propagation for training verifiably robust models, 2018.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 use crucible_models::{
-    Activation, Tap, Tapped,
+    Activation, Scaling, Tap, Tapped,
     layers::{AvgPool2d, BatchNorm, Conv2d, Dropout, LayerNorm, Linear, MaxPool2d, Positions, SelfAttention},
 };
+
+use crate::Threat;
 
 /// Why a network has no interval bounds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,17 +44,17 @@ pub fn interval_bounds(network: &dyn Tapped, low: Tensor<2>, high: Tensor<2>) ->
 }
 
 /// The logits at which the network does worst anywhere in the boxes: for each class the most that its logit can exceed
-/// that of `label` (`[n, classes]`, one-hot), and 0 for the label itself. The largest being 0 certifies an example.
+/// that of the example's label, and 0 for the label itself. The largest being 0 certifies an example.
 ///
 /// Where the last layer is linear, its weights' differences are bounded as a whole, which is tighter than the bounds of
 /// each output.
 pub(crate) fn worst_logits(
     network: &dyn Tapped,
-    low: Tensor<2>,
-    high: Tensor<2>,
-    label: Tensor<2>,
+    [low, high]: [Tensor<2>; 2],
+    labels: &[u32],
 ) -> Result<Tensor<2>, NoBounds> {
     let (outputs, last) = propagate(network, low, high)?;
+    let label = one_hot(labels, outputs.dims()[1], &outputs.device());
     let others = 1.0 - label.clone();
     let Some((layer, input)) = last else {
         let (centre, radius) = halves(outputs);
@@ -74,7 +76,30 @@ pub(crate) fn worst_logits(
     Ok(worst * others)
 }
 
-/// For each example whether no input between `low` and `high` is taken for another class than `labels` says.
+/// 1 at each example's label, 0 elsewhere: `[n, classes]`.
+fn one_hot(labels: &[u32], classes: usize, device: &Device) -> Tensor<2> {
+    let mut rows = vec![0.0f32; labels.len() * classes];
+    labels.iter().enumerate().for_each(|(row, label)| rows[row * classes + *label as usize] = 1.0);
+    Tensor::from_data(TensorData::new(rows, [labels.len(), classes]), device)
+}
+
+/// The lowest and the highest network inputs, `[n, features]` each, that an attacker may make of `inputs` in the L∞ ball
+/// and the valid range; `scaling` makes the caller's values the network's.
+pub(crate) fn boxes(inputs: &[f32], threat: &Threat, scaling: &Scaling, device: &Device) -> [Tensor<2>; 2] {
+    let [low, high] = threat.range();
+    let [a, b] = [-threat.eps(), threat.eps()].map(|by| {
+        let moved: Vec<f32> = inputs.iter().map(|value| (value + by).clamp(low, high)).collect();
+        scaling.input(&moved, device)
+    });
+    // A negative scale turns an interval around.
+    [a.clone().min_pair(b.clone()), a.max_pair(b)]
+}
+
+/// Examples in one pass of bounds.
+const BATCH: usize = 250;
+
+/// For each example of `inputs` `[n, features]` whether nothing within the L∞ ball and the valid range of `threat` is taken
+/// for another class than `labels` says. The network is on `device`, and `scaling` leads to its input.
 ///
 /// Bounds are computed in float32; what would be decided by less than its rounding counts as not certain.
 ///
@@ -83,26 +108,26 @@ pub(crate) fn worst_logits(
 /// Where a layer passes no intervals on.
 pub fn certified(
     network: &dyn Tapped,
-    low: Tensor<2>,
-    high: Tensor<2>,
+    inputs: &[f32],
     labels: &[u32],
-    classes: usize,
+    threat: &Threat,
+    scaling: &Scaling,
+    device: &Device,
 ) -> Result<Vec<bool>, NoBounds> {
-    let n = labels.len();
-    let mut one_hot = vec![0.0f32; n * classes];
-    labels.iter().enumerate().for_each(|(row, label)| one_hot[row * classes + *label as usize] = 1.0);
-    let label = Tensor::from_data(burn::tensor::TensorData::new(one_hot, [n, classes]), &low.device());
-    let worst = worst_logits(network, low, high, label)?;
-    let worst = worst.into_data().try_to_vec::<f32>().expect("networks here hold f32");
-    let certain =
-        |(row, label): (&[f32], &u32)| {
-            let others = row.iter().enumerate().filter(|(class, _)| *class != *label as usize);
-            let most = others.fold(f32::NEG_INFINITY, |most, (_, excess)| {
-                if *excess > most || excess.is_nan() { *excess } else { most }
-            });
-            most < -ROUNDING
-        };
-    Ok(worst.chunks_exact(classes).zip(labels).map(certain).collect())
+    let mut certain = Vec::with_capacity(labels.len());
+    for (inputs, labels) in inputs.chunks(BATCH * scaling.scale.len()).zip(labels.chunks(BATCH)) {
+        let worst = worst_logits(network, boxes(inputs, threat, scaling, device), labels)?;
+        let classes = worst.dims()[1];
+        let worst = worst.into_data().try_to_vec::<f32>().expect("networks here hold f32");
+        certain.extend(worst.chunks_exact(classes).zip(labels).map(|(row, label)| is_certain(row, *label)));
+    }
+    Ok(certain)
+}
+
+/// Whether no class but the label comes near it; a NaN decides nothing.
+fn is_certain(worst: &[f32], label: u32) -> bool {
+    let mut others = worst.iter().enumerate().filter(|(class, _)| *class != label as usize);
+    others.all(|(_, excess)| *excess < -ROUNDING)
 }
 
 /// A margin of logits below which nothing is certified.
@@ -249,7 +274,6 @@ impl Tap for Intervals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData};
     use crucible_models::{Architecture, InputShape, Network, NoTap};
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -316,8 +340,7 @@ mod tests {
         let (x, eps) = (random(1, &mut rng), 0.1f64);
         let state = crucible_models::weights::collect(&network);
         let (weight, bias) = (&state["fc1.weight"].values, &state["fc1.bias"].values);
-        let label = Tensor::from_data(TensorData::new(vec![0.0f32, 1.0, 0.0, 0.0], [1, 4]), &Device::flex());
-        let worst = values(worst_logits(&network, x.clone() - eps, x.clone() + eps, label).unwrap());
+        let worst = values(worst_logits(&network, [x.clone() - eps, x.clone() + eps], &[1]).unwrap());
         let x = values(x);
         for class in [0, 2, 3] {
             let difference =

@@ -3,6 +3,6 @@
 mod interval;
 mod smoothing;
 
-pub(crate) use interval::worst_logits;
 pub use interval::{Bounds, NoBounds, certified, interval_bounds};
+pub(crate) use interval::{boxes, worst_logits};
 pub use smoothing::{Smoothed, Smoothing, clopper_pearson_lower};

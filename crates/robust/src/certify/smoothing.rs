@@ -1,12 +1,12 @@
 //! Randomised smoothing: a classifier made certain by asking it about many noisy copies.
 
-use crucible_measure::normal_quantile;
+use crucible_measure::{argmax, normal_quantile};
 use crucible_models::Classifier;
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{loss::class, threat::normal};
+use crate::threat::normal;
 
 /// The smoothed classifier's settings: the class that the model gives most often under Gaussian noise.
 ///
@@ -48,8 +48,7 @@ impl Smoothing {
     #[must_use]
     pub fn certify(&self, model: &dyn Classifier, input: &[f32], rng: &mut ChaCha8Rng) -> Smoothed {
         let first = self.count(model, input, self.select, rng);
-        let best =
-            (1..first.len()).fold(0, |best, class| if first[class] > first[best] { class } else { best });
+        let best = argmax(&first);
         let hits = self.count(model, input, self.estimate, rng)[best];
         let probability = clopper_pearson_lower(hits, u64::from(self.estimate), self.alpha);
         match probability > 0.5 {
@@ -70,7 +69,7 @@ impl Smoothing {
                 .map(|value| value + self.sigma as f32 * normal(rng))
                 .collect();
             for logits in model.logits(&noisy).chunks_exact(model.classes()) {
-                counts[class(logits)] += 1;
+                counts[argmax(logits)] += 1;
             }
         }
         counts

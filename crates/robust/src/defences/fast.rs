@@ -1,5 +1,5 @@
 use burn::tensor::Tensor;
-use crucible_models::{Classifier, Tapped};
+use crucible_models::Classifier;
 use crucible_train::Batch;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,15 +49,11 @@ impl Rule for Fast {
     }
 
     fn loss(&self, threat: &Threat, scene: Scene<'_>, batch: Batch<'_>) -> Tensor<1> {
-        let mut start = scene.clean.clone();
-        scene
-            .rows(&mut start)
-            .for_each(|(clean, input)| input.copy_from_slice(&threat.sample(clean, batch.rng)));
+        let start = scene.random_start(threat, batch.rng);
         let step = (1, self.step_size * threat.eps());
         let end = scene.climb(threat, start, step, &mut |first, logits| scene.rise(first, logits));
         let worst = self.first_fooling(&scene, end);
-        let outputs = batch.network.forward(scene.tensor(&worst), batch.tap);
-        batch.loss.forward(outputs, batch.targets)
+        scene.loss_at(&worst, batch)
     }
 }
 

@@ -1,11 +1,14 @@
 use burn::tensor::Tensor;
-use crucible_models::Tapped;
+use crucible_models::{Network, Tapped};
 use crucible_train::Batch;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Rule, Scene};
-use crate::{Norm, Threat, certify::worst_logits};
+use crate::{
+    Norm, RobustError, Threat,
+    certify::{boxes, interval_bounds, worst_logits},
+};
 
 /// `κ` times the plain loss, and `1 − κ` times the loss at the worst logits that interval bounds allow anywhere in the
 /// ball, which certifies what it trains. κ falls from 1 while ε grows.
@@ -41,17 +44,21 @@ impl Rule for Interval {
         self.ramp
     }
 
+    /// An output for each class, and no layer that passes no interval on.
+    fn check(&self, network: &Network, outputs: usize, input: Tensor<2>) -> Result<(), RobustError> {
+        if outputs < 2 {
+            return Err(RobustError::OneOutput);
+        }
+        interval_bounds(network, input.clone(), input)?;
+        Ok(())
+    }
+
     fn loss(&self, threat: &Threat, scene: Scene<'_>, batch: Batch<'_>) -> Tensor<1> {
-        let ([low, high], eps) = (threat.range(), threat.eps());
-        let shifted =
-            |by: f32| -> Vec<f32> { scene.clean.iter().map(|value| (value + by).clamp(low, high)).collect() };
-        let [low, high] = [-eps, eps].map(|by| scene.tensor(&shifted(by)));
-        // A negative scale turns an interval around.
-        let (low, high) = (low.clone().min_pair(high.clone()), low.max_pair(high));
-        let grown = if self.eps > 0.0 { f64::from(eps / self.eps) } else { 1.0 };
+        let grown = if self.eps > 0.0 { f64::from(threat.eps() / self.eps) } else { 1.0 };
         let kappa = 1.0 - (1.0 - self.kappa) * grown;
         let plain = batch.loss.forward(batch.network.forward(batch.inputs, batch.tap), batch.targets.clone());
-        let worst = worst_logits(batch.network, low, high, scene.one_hot());
+        let ends = boxes(&scene.clean, threat, scene.scaling, scene.device).map(Tensor::from_inner);
+        let worst = worst_logits(batch.network, ends, &scene.labels);
         let worst = worst.expect("the network was checked before training");
         plain * kappa + batch.loss.forward(worst, batch.targets) * (1.0 - kappa)
     }

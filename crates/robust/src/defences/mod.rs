@@ -8,9 +8,10 @@ mod pgd;
 mod trades;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use crucible_models::{Classifier, Differentiable, Network, Scaling, WhiteBox};
-use crucible_train::{Batch, Objective};
+use crucible_train::{Batch, Objective, PlainLoss};
+use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ pub use interval::Interval;
 pub use pgd::AdversarialPgd;
 pub use trades::Trades;
 
-use crate::{Norm, RobustError, Threat, certify::interval_bounds, loss, walk::step};
+use crate::{Norm, RobustError, Threat, loss, walk::step};
 
 /// One line a defence: its variant, whose name recipes use, and its configuration.
 macro_rules! defences {
@@ -60,6 +61,12 @@ trait Rule {
     /// The share of the job over which the radius grows from 0.
     fn ramp(&self) -> f64;
 
+    /// Whether it can train this network, of so many outputs; `input` is some input of it.
+    fn check(&self, network: &Network, outputs: usize, input: Tensor<2>) -> Result<(), RobustError> {
+        let _ = (network, outputs, input);
+        Ok(())
+    }
+
     fn loss(&self, threat: &Threat, scene: Scene<'_>, batch: Batch<'_>) -> Tensor<1>;
 }
 
@@ -96,15 +103,8 @@ impl Defence {
     ///
     /// Where interval bounds are asked for and a layer passes none on, or there is one output for two classes.
     pub fn check(&self, network: &Network, outputs: usize) -> Result<(), RobustError> {
-        if !matches!(self.config, DefenceConfig::Interval(_)) {
-            return Ok(());
-        }
-        if outputs < 2 {
-            return Err(RobustError::OneOutput);
-        }
         let zeros = Tensor::zeros([1, self.scaling.scale.len()], &self.device);
-        interval_bounds(network, zeros.clone(), zeros)?;
-        Ok(())
+        self.config.rule().check(network, outputs, zeros)
     }
 }
 
@@ -135,14 +135,11 @@ impl<'a> Scene<'a> {
             tensor.clone().inner().into_data().try_to_vec::<f32>().expect("networks here hold f32")
         };
         let scaling = &defence.scaling;
-        let ([low, high], features) = (defence.threat.range(), scaling.scale.len());
+        let [low, high] = defence.threat.range();
         let mut clean = read(&batch.inputs);
-        for row in clean.chunks_exact_mut(features) {
-            for ((value, scale), offset) in row.iter_mut().zip(&scaling.scale).zip(&scaling.offset) {
-                // Rounding may leave the range, which only an attack on values outside of it would notice.
-                *value = ((*value - offset) / scale).clamp(low, high);
-            }
-        }
+        scaling.undo(&mut clean);
+        // Rounding may leave the range, which only an attack on values outside of it would notice.
+        clean.iter_mut().for_each(|value| *value = value.clamp(low, high));
         let outputs = batch.targets.dims()[1];
         let labels = match outputs {
             1 => read(&batch.targets).iter().map(|target| u32::from(*target > 0.5)).collect(),
@@ -152,29 +149,27 @@ impl<'a> Scene<'a> {
         Self { view, scaling, device: &defence.device, clean, labels }
     }
 
-    /// Inputs in the caller's units as the network's, tracked by autodiff.
-    fn tensor(&self, values: &[f32]) -> Tensor<2> {
+    /// Inputs in the caller's units as the network's, on the device with autodiff.
+    fn tensor(&self, inputs: &[f32]) -> Tensor<2> {
+        Tensor::from_inner(self.scaling.input(inputs, self.device))
+    }
+
+    /// The recipe's loss where the inputs are these, in the caller's units, in the place of the batch's own.
+    fn loss_at(&self, inputs: &[f32], batch: Batch<'_>) -> Tensor<1> {
+        let inputs = self.tensor(inputs);
+        PlainLoss.loss(Batch { inputs, ..batch })
+    }
+
+    /// A random point of the ball around each input.
+    fn random_start(&self, threat: &Threat, rng: &mut ChaCha8Rng) -> Vec<f32> {
         let features = self.scaling.scale.len();
-        let row = |values: &[f32], n: usize| {
-            let data = TensorData::new(values.to_vec(), [n, features]);
-            Tensor::<2>::from_data(data, self.device)
-        };
-        let scaled = row(values, values.len() / features) * row(&self.scaling.scale, 1);
-        Tensor::from_inner(scaled + row(&self.scaling.offset, 1))
+        self.clean.chunks_exact(features).flat_map(|clean| threat.sample(clean, rng)).collect()
     }
 
     /// Each example with its clean input.
     fn rows<'b>(&'b self, values: &'b mut [f32]) -> impl Iterator<Item = (&'b [f32], &'b mut [f32])> {
         let features = self.scaling.scale.len();
         self.clean.chunks_exact(features).zip(values.chunks_exact_mut(features))
-    }
-
-    /// One row for each example, 1 at its label.
-    fn one_hot(&self) -> Tensor<2> {
-        let (n, classes) = (self.labels.len(), self.view.classes());
-        let mut rows = vec![0.0f32; n * classes];
-        self.labels.iter().enumerate().for_each(|(row, label)| rows[row * classes + *label as usize] = 1.0);
-        Tensor::from_inner(Tensor::from_data(TensorData::new(rows, [n, classes]), self.device))
     }
 
     /// Climbs from `start` along what `pull` makes of the logits, `steps` times by `length`, back into the ball each time.

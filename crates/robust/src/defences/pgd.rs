@@ -1,5 +1,4 @@
 use burn::tensor::Tensor;
-use crucible_models::Tapped;
 use crucible_train::Batch;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,13 +45,9 @@ impl Rule for AdversarialPgd {
     }
 
     fn loss(&self, threat: &Threat, scene: Scene<'_>, batch: Batch<'_>) -> Tensor<1> {
-        let mut start = scene.clean.clone();
-        scene
-            .rows(&mut start)
-            .for_each(|(clean, input)| input.copy_from_slice(&threat.sample(clean, batch.rng)));
+        let start = scene.random_start(threat, batch.rng);
         let steps = (self.steps, self.step_size * threat.eps());
         let worst = scene.climb(threat, start, steps, &mut |first, logits| scene.rise(first, logits));
-        let outputs = batch.network.forward(scene.tensor(&worst), batch.tap);
-        batch.loss.forward(outputs, batch.targets)
+        scene.loss_at(&worst, batch)
     }
 }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Rule, Scene};
-use crate::{Norm, Threat, threat::normal};
+use crate::{Norm, Threat, loss, threat::normal};
 
 /// The plain loss, and β times the Kullback-Leibler divergence of the answer at the point of the ball where that is
 /// largest from the answer at the input itself.
@@ -81,12 +81,10 @@ fn divergence(p: Tensor<2>, q: Tensor<2>) -> Tensor<1> {
 }
 
 fn softmax_rows(logits: &[f32], classes: usize) -> Vec<f32> {
-    let mut probabilities = logits.to_vec();
-    for row in probabilities.chunks_exact_mut(classes) {
-        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        row.iter_mut().for_each(|value| *value = (*value - largest).exp());
-        let sum: f32 = row.iter().sum();
-        row.iter_mut().for_each(|value| *value /= sum);
-    }
+    let mut probabilities = vec![0.0; logits.len()];
+    let rows = logits.chunks_exact(classes).zip(probabilities.chunks_exact_mut(classes));
+    rows.for_each(|(logits, row)| {
+        loss::softmax(logits, row);
+    });
     probabilities
 }
