@@ -10,6 +10,7 @@ mod progress;
 mod question;
 mod recipe;
 mod run;
+mod settings;
 mod threads;
 mod view;
 

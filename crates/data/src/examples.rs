@@ -44,6 +44,15 @@ pub struct Picture {
     pub values: Vec<u8>,
 }
 
+impl Picture {
+    /// A picture `[channels, height, width]` of values from 0 (dark) to 1; others are cut to that.
+    #[must_use]
+    pub fn from_unit([channels, height, width]: [usize; 3], values: &[f32]) -> Self {
+        let byte = |value: &f32| (value.clamp(0.0, 1.0) * 255.0).round() as u8;
+        Self { channels, height, width, values: values.iter().map(byte).collect() }
+    }
+}
+
 /// Examples of one shape: inputs and targets side by side.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examples {

@@ -37,5 +37,5 @@ pub use groups::Groups;
 pub use inspect::{ClassCount, FieldSummary, FieldValues, Inspection, SplitSummary, inspect};
 pub use named::{NamedInputs, inputs_from_bytes, inputs_from_file};
 pub use sampler::{epoch_order, poisson_batch};
-pub use sheet::contact_sheet;
+pub use sheet::{contact_sheet, side_by_side};
 pub use source::Source;

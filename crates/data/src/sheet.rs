@@ -1,4 +1,4 @@
-//! A page of small pictures, one row per class.
+//! Small pictures on a page: one row per class, or side by side.
 
 use crate::{DataError, Dataset, Examples, Picture, Task};
 
@@ -32,6 +32,25 @@ pub fn contact_sheet(dataset: &Dataset, rows: usize, columns: usize) -> Result<V
         }
     }
     Ok(sheet.to_png())
+}
+
+/// Pictures of one shape from left to right, `gap` white columns between them.
+///
+/// # Panics
+///
+/// If there is no picture, or they differ in shape.
+#[must_use]
+pub fn side_by_side(pictures: &[Picture], gap: usize) -> Picture {
+    let (channels, height, width) = (pictures[0].channels, pictures[0].height, pictures[0].width);
+    let total = pictures.len() * (width + gap) - gap;
+    let mut sheet =
+        Picture { channels, height, width: total, values: vec![u8::MAX; channels * height * total] };
+    for (place, picture) in pictures.iter().enumerate() {
+        let shape = (picture.channels, picture.height, picture.width);
+        assert_eq!(shape, (channels, height, width), "pictures of one shape");
+        paste(&mut sheet, picture, 0, place * (width + gap));
+    }
+    sheet
 }
 
 fn of_class(examples: &Examples, wanted: u32) -> impl Iterator<Item = usize> + '_ {

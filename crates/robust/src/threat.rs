@@ -25,6 +25,16 @@ impl Norm {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Linf, Self::L2, Self::L1];
 
+    /// The name that recipes and commands use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linf => "linf",
+            Self::L2 => "l2",
+            Self::L1 => "l1",
+        }
+    }
+
     /// The norm of `change`.
     #[must_use]
     pub fn of(self, change: impl Iterator<Item = f32>) -> f64 {

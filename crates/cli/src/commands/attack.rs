@@ -1,16 +1,18 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crucible_data::{Examples, seed};
 use crucible_measure::Proportion;
 use crucible_robust::{Adversarial, AttackConfig, Batch, Norm, Point, Threat, Victim, by_class, curve};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     error::CliError,
     findings::{self, robustness},
     output::{Output, Status},
     run::Run,
+    settings::{override_settings, settings},
     threads,
     view::{self, View},
 };
@@ -25,9 +27,9 @@ pub(crate) struct Args {
     #[arg(long, default_value = "auto")]
     method: String,
 
-    /// How a change is measured
-    #[arg(long, value_enum, default_value_t = NormName::Linf)]
-    norm: NormName,
+    /// How a change is measured: its largest value, its Euclidean length, or the sum of its values
+    #[arg(long, value_parser = norm(), default_value = "linf")]
+    norm: Norm,
 
     /// The largest change; for pictures in units where 0 is black and 1 is white
     #[arg(long, default_value_t = 0.3, allow_negative_numbers = true)]
@@ -58,24 +60,11 @@ pub(crate) struct Args {
     list: bool,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum NormName {
-    /// The largest change of a value
-    Linf,
-    /// The Euclidean length
-    L2,
-    /// The sum of the changes
-    L1,
-}
-
-impl From<NormName> for Norm {
-    fn from(name: NormName) -> Self {
-        match name {
-            NormName::Linf => Self::Linf,
-            NormName::L2 => Self::L2,
-            NormName::L1 => Self::L1,
-        }
-    }
+/// Reads a norm by its name.
+fn norm() -> impl TypedValueParser<Value = Norm> {
+    let find =
+        |name: String| Norm::ALL.into_iter().find(|norm| norm.name() == name).expect("one of the names");
+    PossibleValuesParser::new(Norm::ALL.map(Norm::name)).map(find)
 }
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
@@ -91,7 +80,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let (split, examples) = data.splits().last().expect("the training split is always there");
     let view = View::new(&run, &data.train)?;
     let count = args.count.map_or(examples.len(), |count| (count as usize).min(examples.len()));
-    let threat = Threat::new(args.norm.into(), args.eps, view.range)?;
+    let threat = Threat::new(args.norm, args.eps, view.range)?;
     let inputs = valid_inputs(examples, count, view.range);
     let labels = &examples.classes().expect("a classifier's examples have classes")[..count];
     let batch = match *examples.shape() {
@@ -103,13 +92,13 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let clean = attacked.clean();
     let start = Instant::now();
     let mut found = match &args.from {
-        None => attacked.run(&threat)?,
+        None => attacked.run()?,
         Some(from) => attacked.transfer(&Run::open(from)?, &data.train)?,
     };
     let seconds = start.elapsed().as_secs_f64();
     let mut curve = Vec::new();
     if args.curve && args.from.is_none() {
-        for point in attacked.below(&threat)? {
+        for point in attacked.below()? {
             curve.push((point.eps, point.robust()));
             // What fools the network within a smaller ball does so here.
             found.fooled.iter_mut().zip(&point.fooled).for_each(|(here, below)| *here |= below);
@@ -168,17 +157,17 @@ impl Attacked<'_> {
         Proportion { successes: right as u64, trials: self.batch.len() as u64 }
     }
 
-    fn run(&self, threat: &Threat) -> Result<Adversarial, CliError> {
+    fn run(&self) -> Result<Adversarial, CliError> {
         let mut rng = seed::stream(self.seed, "attack", 0);
-        Ok(self.config.run(Victim::WhiteBox(&self.view.model), self.batch, threat, &mut rng)?)
+        Ok(self.config.run(Victim::WhiteBox(&self.view.model), self.batch, &self.threat, &mut rng)?)
     }
 
     /// At a quarter, a half and three quarters of the radius.
-    fn below(&self, threat: &Threat) -> Result<Vec<Point>, CliError> {
-        let eps = [0.25, 0.5, 0.75].map(|share| share * threat.eps());
+    fn below(&self) -> Result<Vec<Point>, CliError> {
+        let eps = [0.25, 0.5, 0.75].map(|share| share * self.threat.eps());
         let mut rng = seed::stream(self.seed, "attack", 1);
         let victim = Victim::WhiteBox(&self.view.model);
-        Ok(curve(self.config, victim, self.batch, threat, &eps, &mut rng)?)
+        Ok(curve(self.config, victim, self.batch, &self.threat, &eps, &mut rng)?)
     }
 
     fn transfer(&self, from: &Run, train: &Examples) -> Result<Adversarial, CliError> {
@@ -200,39 +189,6 @@ fn configure(method: &str, overrides: &[String]) -> Result<AttackConfig, CliErro
         )));
     };
     override_settings(config, overrides)
-}
-
-/// A tagged configuration with some of its settings replaced, each given as `key=value`.
-pub(super) fn override_settings<T: serde::Serialize + serde::de::DeserializeOwned>(
-    config: &T,
-    overrides: &[String],
-) -> Result<T, CliError> {
-    let mut value = serde_json::to_value(config).expect("plain data");
-    for text in overrides {
-        let Some((key, given)) = text.split_once('=') else {
-            return Err(CliError::Usage(format!("--set {text}: a setting is given as KEY=VALUE")));
-        };
-        if key == "name" {
-            return Err(CliError::Usage("--set name: give the method instead".to_owned()));
-        }
-        value[key] = serde_json::from_str(given).unwrap_or_else(|_| Value::from(given));
-    }
-    serde_json::from_value(value).map_err(|error| CliError::Usage(format!("--set: {error}")))
-}
-
-/// The settings of a tagged configuration, without its name.
-pub(super) fn settings(config: &impl serde::Serialize) -> Vec<(String, String)> {
-    let value = serde_json::to_value(config).expect("plain data");
-    let all = value.as_object().into_iter().flatten().filter(|(key, _)| *key != "name");
-    all.map(|(key, value)| (key.clone(), short(value))).collect()
-}
-
-/// A number that is one of single precision with no more digits than that has.
-fn short(value: &Value) -> String {
-    match value.as_f64().filter(|_| value.is_f64()) {
-        Some(number) if f64::from(number as f32) == number => findings::short(number as f32).to_string(),
-        _ => value.to_string(),
-    }
 }
 
 fn list(output: &Output) {

@@ -15,7 +15,6 @@ use crucible_models::{
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use super::attack::{override_settings, settings};
 use crate::{
     error::CliError,
     findings::{
@@ -25,6 +24,7 @@ use crate::{
     output::{Output, Status},
     question::{Asked, Question},
     run::Run,
+    settings::{override_settings, settings},
     threads,
     view::View,
 };
@@ -109,23 +109,30 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
         let attribution = scene.attribute(&config)?;
         let trust = match args.no_checks {
             true => None,
-            false => Some(scene.trust(&config)?),
+            false => Some(scene.trust(&config, &attribution)?),
         };
         explanations.push(Explanation { config, attribution, trust });
     }
     let about =
         explanations.iter().map(|explanation| explanation.config.name()).collect::<Vec<_>>().join("-");
-    let files = write(&folder, &explanations, &question, &run)?;
+    std::fs::create_dir_all(&folder).map_err(|source| {
+        let path = folder.clone();
+        CliError::File { action: "write", path, source }
+    })?;
+    let files: Vec<Vec<Vec<PathBuf>>> = explanations
+        .iter()
+        .map(|explanation| write(&folder, explanation, &question, &run))
+        .collect::<Result<_, _>>()?;
     let section = findings::explanation::section(&explanations, &question, &run.config.format.input, &about);
     findings::keep(&run.folder, &format!("explain-{about}"), &section)?;
     let report = findings::refresh(&run, &recipe, &data)?;
-    for explanation in &explanations {
-        for index in 0..question.targets.len() {
+    for (explanation, files) in explanations.iter().zip(&files) {
+        for (index, files) in files.iter().enumerate() {
             let gap = explanation.attribution.gaps.as_ref().map(|gaps| gaps[index]);
             let name = explanation.config.name();
             output.object(&json!({
                 "method": name, "input": question.names[index], "class": question.class(index),
-                "completeness_gap": gap.map(|gap| gap.relative), "files": files_of(&files, name, index),
+                "completeness_gap": gap.map(|gap| gap.relative), "files": files,
             }));
         }
         output.line(findings::explanation::text(explanation, &question));
@@ -169,13 +176,13 @@ impl Scene<'_> {
     }
 
     /// Whether the method's explanations of the first few examples can be believed.
-    fn trust(&self, config: &MethodConfig) -> Result<Trust, CliError> {
+    fn trust(&self, config: &MethodConfig, attribution: &Attribution) -> Result<Trust, CliError> {
         let on = self.question.examples(self.question.targets.len().min(CHECKED));
         let model = self.layers(&self.run.network, self.view);
-        let values = config.attribute(&model, &on, &mut self.rng("explain"))?.values;
-        let removal = removal(&RemovalConfig::default(), &model, &on, &values, &mut self.rng("removal"))?;
+        let values = &attribution.values[..on.inputs.len()];
+        let removal = removal(&RemovalConfig::default(), &model, &on, values, &mut self.rng("removal"))?;
         let infidelity =
-            infidelity(&InfidelityConfig::default(), &model, &on, &values, &mut self.rng("infidelity"))?;
+            infidelity(&InfidelityConfig::default(), &model, &on, values, &mut self.rng("infidelity"))?;
         let sensitivity = max_sensitivity(
             &SensitivityConfig::default(),
             config,
@@ -204,48 +211,34 @@ impl Scene<'_> {
     }
 }
 
-/// Writes a picture for each input and one file of arrays for each method; returns their paths.
+/// Writes a method's arrays and a picture for each input that is one; returns the files of each input.
 fn write(
     folder: &Path,
-    explanations: &[Explanation],
+    explanation: &Explanation,
     question: &Question,
     run: &Run,
-) -> Result<Vec<PathBuf>, CliError> {
-    let fail = |path: &Path| {
-        let path = path.to_owned();
-        move |source| CliError::File { action: "write", path, source }
-    };
-    std::fs::create_dir_all(folder).map_err(fail(folder))?;
-    let mut files = Vec::new();
-    let mut save = |name: String, bytes: Vec<u8>| {
+) -> Result<Vec<Vec<PathBuf>>, CliError> {
+    let save = |name: String, bytes: Vec<u8>| {
         let path = folder.join(name);
-        std::fs::write(&path, bytes).map_err(fail(&path))?;
-        files.push(path);
-        Ok::<_, CliError>(())
+        match std::fs::write(&path, bytes) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(CliError::File { action: "write", path, source }),
+        }
     };
     let shape = [&[question.targets.len()][..], &run.config.format.input.shape()].concat();
-    for explanation in explanations {
-        let tensor = |values: &[f32]| HostTensor { shape: shape.clone(), values: values.to_vec() };
-        let arrays: State = [("values", &explanation.attribution.values), ("inputs", &question.inputs)]
-            .into_iter()
-            .map(|(name, values)| (name.to_owned(), tensor(values)))
-            .collect();
-        let name = explanation.config.name();
-        save(format!("{name}.safetensors"), to_safetensors(&arrays, None))?;
-        for index in 0..question.targets.len() {
-            if let Some(picture) = findings::explanation::overlay(explanation, question, index) {
-                save(format!("{name}-{index}.png"), picture.to_png())?;
-            }
-        }
-    }
-    Ok(files)
-}
-
-fn files_of(files: &[PathBuf], method: &str, index: usize) -> Vec<String> {
-    let names = [format!("{method}.safetensors"), format!("{method}-{index}.png")];
-    let is_one =
-        |path: &&PathBuf| path.file_name().is_some_and(|file| names.iter().any(|name| file == name.as_str()));
-    files.iter().filter(is_one).map(|path| path.display().to_string()).collect()
+    let tensor = |values: &[f32]| HostTensor { shape: shape.clone(), values: values.to_vec() };
+    let arrays: State = [("values", &explanation.attribution.values), ("inputs", &question.inputs)]
+        .into_iter()
+        .map(|(name, values)| (name.to_owned(), tensor(values)))
+        .collect();
+    let name = explanation.config.name();
+    let arrays = save(format!("{name}.safetensors"), to_safetensors(&arrays, None))?;
+    let files = (0..question.targets.len()).map(|index| {
+        let picture = findings::explanation::overlay(explanation, question, index);
+        let picture = picture.map(|picture| save(format!("{name}-{index}.png"), picture.to_png()));
+        Ok([arrays.clone()].into_iter().chain(picture.transpose()?).collect())
+    });
+    files.collect()
 }
 
 fn list(output: &Output) -> Result<(), CliError> {

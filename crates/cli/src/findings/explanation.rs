@@ -1,4 +1,4 @@
-use crucible_data::{Column, InputFormat, Picture};
+use crucible_data::{Column, InputFormat, Picture, side_by_side};
 use crucible_explain::{
     Attribution, MethodConfig,
     checks::{Infidelity, Randomisation, Removal},
@@ -11,6 +11,8 @@ use serde_json::json;
 
 use crate::question::Question;
 
+/// Columns between pictures.
+const GAP: usize = 6;
 /// Inputs that the report shows.
 const SHOWN: usize = 12;
 /// Columns of a table that a chart shows.
@@ -177,7 +179,7 @@ fn gallery(explanations: &[Explanation], question: &Question) -> Gallery {
     let pictures = (0..question.targets.len().min(SHOWN)).filter_map(|index| {
         let plain = Some(paint(question, index, None)?);
         let maps = explanations.iter().map(|explanation| overlay(explanation, question, index));
-        let strip = strip(&std::iter::once(plain).chain(maps).collect::<Option<Vec<_>>>()?);
+        let strip = side_by_side(&std::iter::once(plain).chain(maps).collect::<Option<Vec<_>>>()?, GAP);
         let caption = caption(question, index);
         Some(crucible_report::Picture {
             png: Png(strip.to_png()),
@@ -285,21 +287,6 @@ fn colour(grey: f32, strength: f32) -> [u8; 3] {
             if value <= 0.003_130_8 { 12.92 * value } else { 1.055 * value.powf(1.0 / 2.4) - 0.055 };
         (encoded * 255.0).round() as u8
     })
-}
-
-/// Pictures of one size from left to right.
-fn strip(pictures: &[Picture]) -> Picture {
-    const GAP: usize = 6;
-    let (height, width) = (pictures[0].height, pictures[0].width);
-    let total = pictures.len() * (width + GAP) - GAP;
-    let mut values = vec![255u8; 3 * height * total];
-    for (place, picture) in pictures.iter().enumerate() {
-        for (line, row) in picture.values.chunks_exact(width).take(3 * height).enumerate() {
-            // A grey picture has one channel only, and none here is.
-            values[line * total + place * (width + GAP)..][..width].copy_from_slice(row);
-        }
-    }
-    Picture { channels: 3, height, width: total, values }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use crucible_data::Examples;
+use crucible_data::{Examples, side_by_side};
 use crucible_measure::{Interval, Proportion};
 use crucible_report::{
     Block, Chart, Column, Fact, Figure, Gallery, Level, LineChart, Note, Picture, Png, Section, Series,
@@ -11,6 +11,9 @@ use serde_json::json;
 
 use super::{CONFIDENCE, percent, short};
 use crate::view::View;
+
+/// Columns between pictures.
+const GAP: usize = 2;
 
 /// Pictures on the sheet.
 const PICTURES: usize = 8;
@@ -39,7 +42,7 @@ impl Robustness {
     /// `attack-pgd-linf-0.3`
     pub(crate) fn name(&self) -> String {
         let from = if self.from.is_some() { "transfer-" } else { "" };
-        format!("attack-{from}{}-{}-{}", self.method, norm(self.threat.norm()), self.threat.eps())
+        format!("attack-{from}{}-{}-{}", self.method, self.threat.norm().name(), self.threat.eps())
     }
 
     /// The last object of `crucible attack --json`.
@@ -59,7 +62,7 @@ impl Robustness {
             .map(|(eps, robust)| json!({ "eps": short(*eps), "robust_accuracy": robust.estimate() }))
             .collect();
         json!({
-            "method": self.method, "norm": norm(self.threat.norm()), "eps": short(self.threat.eps()), "from": self.from,
+            "method": self.method, "norm": self.threat.norm().name(), "eps": short(self.threat.eps()), "from": self.from,
             "split": self.split, "count": self.robust.trials,
             "clean_accuracy": self.clean.estimate(), "clean_accuracy_interval": interval(&self.clean),
             "robust_accuracy": self.robust.estimate(), "robust_accuracy_interval": interval(&self.robust),
@@ -158,14 +161,6 @@ impl Robustness {
     }
 }
 
-fn norm(norm: Norm) -> &'static str {
-    match norm {
-        Norm::Linf => "linf",
-        Norm::L2 => "l2",
-        Norm::L1 => "l1",
-    }
-}
-
 /// The first pictures that the attack changed: the clean one, the change magnified around grey, and what fools the
 /// network, side by side.
 pub(crate) fn sheet(
@@ -187,7 +182,10 @@ pub(crate) fn sheet(
             let largest = Norm::Linf.distance(clean, moved).max(1e-9) as f32;
             let change: Vec<f32> =
                 clean.iter().zip(moved).map(|(clean, moved)| 0.5 + 0.5 * (moved - clean) / largest).collect();
-            let picture = side_by_side(&[clean, &change, moved], [channels, height, width]);
+            let parts = [clean, &change, moved];
+            let parts =
+                parts.map(|values| crucible_data::Picture::from_unit([channels, height, width], values));
+            let picture = side_by_side(&parts, GAP);
             let name = |class: u32| &view.classes[class as usize];
             let (truth, answer) = (name(batch.labels[index]), name(answers[index]));
             Picture {
@@ -202,20 +200,4 @@ pub(crate) fn sheet(
     }
     let caption = "Each: the picture, the change made as large as can be shown, and the picture that fools the network.";
     Some(Gallery { pictures, caption: caption.to_owned() })
-}
-
-/// Pictures of one shape, with values from 0 to 1, from left to right.
-fn side_by_side(pictures: &[&[f32]], [channels, height, width]: [usize; 3]) -> crucible_data::Picture {
-    const GAP: usize = 2;
-    let total = pictures.len() * (width + GAP) - GAP;
-    let mut values = vec![255u8; channels * height * total];
-    for (place, picture) in pictures.iter().enumerate() {
-        for (line, row) in picture.chunks_exact(width).enumerate() {
-            let start = line * total + place * (width + GAP);
-            for (target, value) in values[start..start + width].iter_mut().zip(row) {
-                *target = (value.clamp(0.0, 1.0) * 255.0).round() as u8;
-            }
-        }
-    }
-    crucible_data::Picture { channels, height, width: total, values }
 }

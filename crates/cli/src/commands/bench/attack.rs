@@ -7,6 +7,7 @@ use crucible_robust::{AttackConfig, Batch, Norm, Threat, Victim, attacks::Pgd};
 use rand::RngExt;
 use serde_json::json;
 
+use super::median;
 use crate::{error::CliError, output::Output, threads};
 
 #[derive(Debug, clap::Args)]
@@ -69,10 +70,4 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), CliError> {
         args.batch
     ));
     Ok(())
-}
-
-/// The middle value.
-pub(super) fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }

@@ -5,7 +5,10 @@ use crucible_explain::{Examples, MethodConfig, Model, methods::IntegratedGradien
 use crucible_models::InputShape;
 use serde_json::json;
 
-use super::attack::{Args, SEED, Scene, median};
+use super::{
+    attack::{Args, SEED, Scene},
+    median,
+};
 use crate::{error::CliError, output::Output, threads};
 
 /// Integrated gradients of all pictures from black, over 50 points.

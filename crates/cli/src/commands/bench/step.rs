@@ -16,6 +16,7 @@ use crucible_train::{
 };
 use serde_json::json;
 
+use super::median;
 use crate::{error::CliError, output::Output, threads};
 
 #[derive(Debug, clap::Args)]
@@ -178,11 +179,4 @@ fn time(count: usize, mut run: impl FnMut() -> f64) -> Vec<f64> {
         start.elapsed().as_secs_f64()
     };
     (0..count).map(|_| once()).collect()
-}
-
-/// The middle of `values`, which are sorted afterwards.
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
-    f64::midpoint(low, high)
 }
