@@ -1,8 +1,8 @@
-//! Kernels of 3×3 and stride 1 in tiles of 2×2 outputs: Winograd's minimal filtering F(2×2, 3×3), after Lavin and Gray,
+//! Kernels of 3×3 and stride 1 in tiles of 4×4 outputs: Winograd's minimal filtering F(4×4, 3×3), after Lavin and Gray,
 //! "Fast Algorithms for Convolutional Neural Networks" (2016, arXiv:1509.09308).
 //!
-//! A tile of outputs is `Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A` for the 3×3 weights `g` and the 4×4 inputs `d`: 16 products in place
-//! of 36, and over the channels each of the 16 places is a product of matrices. The gradients are the adjoints: with
+//! A tile of outputs is `Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A` for the 3×3 weights `g` and the 6×6 inputs `d`: 36 products in place
+//! of 144, and over the channels each of the 36 places is a product of matrices. The gradients are the adjoints: with
 //! `t = A dy Aᵀ`, that of the input is `B[(G g Gᵀ) ⊙ t]Bᵀ` and that of the weights `Gᵀ[(Bᵀ d B) ⊙ t]G`.
 //!
 //! On the way a difference of infinities may arise that a direct sum does not have, and a NaN reaches all of its tile:
@@ -24,8 +24,14 @@ use crate::{
 use strip::Strip;
 use transform::{Tiles, Transform};
 
+/// Outputs of a tile along an axis.
+const TILE: usize = 4;
+
+/// Inputs of a tile along an axis; two neighbours share `SPAN - TILE` of them.
+const SPAN: usize = 6;
+
 /// Places of a tile.
-const PLACES: usize = 16;
+const PLACES: usize = SPAN * SPAN;
 
 /// Channels from which on the tiles save more than they cost.
 const CHANNELS: usize = 16;
@@ -69,7 +75,7 @@ impl Winograd {
     pub(super) fn new(sizes: &Sizes) -> Option<Self> {
         let Conv2d { stride, dilation, groups, .. } = sizes.options;
         let fits = sizes.kernel == [3, 3] && stride == [1, 1] && dilation == [1, 1] && groups == 1;
-        let tiles = sizes.output.map(|size| size.div_ceil(2));
+        let tiles = sizes.output.map(|size| size.div_ceil(TILE));
         let area = |[height, width]: [usize; 2]| height * width;
         let pays = sizes.inputs.min(sizes.outputs) >= CHANNELS
             && sizes.images >= FEW_IMAGES
@@ -219,8 +225,8 @@ impl Winograd {
         Strip {
             size: self.sizes.image,
             channels: self.sizes.inputs,
-            first: [0, 1].map(|a| [2 * block.start, 0][a].cast_signed() - padding[a].cast_signed()),
-            pixels: [2 * block.len() + 2, 2 * self.tiles[1] + 2],
+            first: [0, 1].map(|a| [TILE * block.start, 0][a].cast_signed() - padding[a].cast_signed()),
+            pixels: [block.len(), self.tiles[1]].map(|tiles| TILE * tiles + SPAN - TILE),
             pitch: self.inputs,
         }
     }
@@ -230,8 +236,8 @@ impl Winograd {
         Strip {
             size: self.sizes.output,
             channels: self.sizes.outputs,
-            first: [(2 * block.start).cast_signed(), 0],
-            pixels: [2 * block.len(), 2 * self.tiles[1]],
+            first: [(TILE * block.start).cast_signed(), 0],
+            pixels: [block.len(), self.tiles[1]].map(|tiles| TILE * tiles),
             pitch: self.outputs,
         }
     }
@@ -329,8 +335,8 @@ impl Winograd {
         input.resize(strip.length(), 0.0);
         let finite = self.transform(Transform::InputAdjoint, block, input, input_tiles);
         let is_last = block.end == self.tiles[0];
-        let whole =
-            Strip { pixels: [strip.pixels[0] - if is_last { 0 } else { 2 }, strip.pixels[1]], ..strip };
+        let shared = if is_last { 0 } else { SPAN - TILE };
+        let whole = Strip { pixels: [strip.pixels[0] - shared, strip.pixels[1]], ..strip };
         whole.write(input, target);
         carried.clear();
         carried.extend_from_slice(&input[whole.length()..]);

@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::super::layout::Pixels;
-use crate::simd;
+use crate::simd::{self, WIDEST};
 
 /// A window onto the planes of an image: `pixels` rows and columns from `first` on, which may lie outside.
 #[derive(Debug, Clone, Copy)]
@@ -43,13 +43,42 @@ impl Strip {
 
     /// The window into the image, without what lies outside.
     pub(super) fn write(self, values: &[f32], image: &mut [f32]) {
-        let columns = self.inside(1);
-        for y in self.inside(0) {
-            for channel in 0..self.channels {
-                let line = &mut image[self.line(channel, y)..][..columns.len()];
-                let pixels = &values[(y * self.pixels[1] + columns.start) * self.pitch + channel..];
-                let pixels = pixels.iter().step_by(self.pitch);
-                line.iter_mut().zip(pixels).for_each(|(target, value)| *target = *value);
+        simd::dispatch(Write { strip: self, values, image });
+    }
+}
+
+struct Write<'a> {
+    strip: Strip,
+    values: &'a [f32],
+    image: &'a mut [f32],
+}
+
+impl WithSimd for Write<'_> {
+    type Output = ();
+
+    /// Square by square, through one that stays in the first cache.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { strip, values, image } = self;
+        let columns = strip.inside(1);
+        let mut square = [[0.0; WIDEST]; WIDEST];
+        for y in strip.inside(0) {
+            let row = &values[(y * strip.pixels[1] + columns.start) * strip.pitch..];
+            for block in (0..strip.channels).step_by(WIDEST) {
+                let width = WIDEST.min(strip.channels - block);
+                for start in (0..columns.len()).step_by(WIDEST) {
+                    let length = WIDEST.min(columns.len() - start);
+                    for pixel in 0..length {
+                        let from = &row[(start + pixel) * strip.pitch + block..][..WIDEST];
+                        for channel in 0..WIDEST {
+                            square[channel][pixel] = from[channel];
+                        }
+                    }
+                    for channel in 0..width {
+                        let line = strip.line(block + channel, y) + start;
+                        image[line..][..length].copy_from_slice(&square[channel][..length]);
+                    }
+                }
             }
         }
     }

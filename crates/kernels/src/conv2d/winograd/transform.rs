@@ -1,10 +1,16 @@
-//! The matrices of F(2×2, 3×3) and their adjoints, over vectors of channels.
+//! The matrices of F(4×4, 3×3) and their adjoints, over vectors of channels.
+//!
+//! They interpolate at 0, ±a, ±b and ∞ for a = ¾ and b = 3/2. Whole numbers, as in Lavin and Gray, would need fewer
+//! multiplications, but their results are three times as far from exact ones; after Barabasz et al., "Error analysis and
+//! improving the accuracy of Winograd convolution for deep neural networks" (2020, arXiv:1803.10986).
 //!
 //! ```text
-//!      1  0 -1  0        1   0   0         1  1  1  0
-//! Bᵀ = 0  1  1  0    G = ½   ½   ½    Aᵀ = 0  1 -1 -1
-//!      0 -1  1  0        ½  -½   ½
-//!      0  1  0 -1        0   0   1
+//!      a²b²   0   -a²-b²    0     1  0         1/(a²b²)   0     0           1  1  1  1  1  0
+//!       0   -ab²   -b²      a     1  0         1, a, a²: 2a²(a²-b²)         0  a -a  b -b  0
+//! Bᵀ =  0    ab²   -b²     -a     1  0    G =  1,-a, a²: 2a²(a²-b²)    Aᵀ = 0  a² a² b² b² 0
+//!       0   -a²b   -a²      b     1  0         1, b, b²: 2b²(b²-a²)         0  a³-a³ b³-b³ 1
+//!       0    a²b   -a²     -b     1  0         1,-b, b²: 2b²(b²-a²)
+//!       0   a²b²    0    -a²-b²   0  1            0       0     1
 //! ```
 
 #![expect(
@@ -14,17 +20,24 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::PLACES;
+use super::{PLACES, SPAN, TILE};
+
+const A: f32 = 0.75;
+const A2: f32 = A * A;
+const A3: f32 = A2 * A;
+const B: f32 = 1.5;
+const B2: f32 = B * B;
+const B3: f32 = B2 * B;
 
 /// Which way between pixels and the places of tiles.
 pub(super) enum Transform<'a> {
-    /// `Bᵀ d B` of 4×4 pixels every two.
+    /// `Bᵀ d B` of 6×6 pixels every four.
     Input,
-    /// `B t Bᵀ` added to 4×4 pixels every two.
+    /// `B t Bᵀ` added to 6×6 pixels every four.
     InputAdjoint,
-    /// `Aᵀ t A`, plus the bias, to 2×2 pixels; with a `ReLU`?
+    /// `Aᵀ t A`, plus the bias, to 4×4 pixels; with a `ReLU`?
     Output { bias: &'a [f32], relu: bool },
-    /// `A y Aᵀ` of 2×2 pixels.
+    /// `A y Aᵀ` of 4×4 pixels.
     OutputAdjoint,
 }
 
@@ -48,54 +61,69 @@ impl WithSimd for Tiles<'_> {
         let (pixels, _) = S::as_mut_simd_f32s(pixels);
         let (places, _) = S::as_mut_simd_f32s(places);
         let vectors = pitch / S::F32_LANES;
-        let across = match transform {
-            Transform::Input | Transform::InputAdjoint => 2 * columns + 2,
-            Transform::Output { .. } | Transform::OutputAdjoint => 2 * columns,
-        } * vectors;
+        let across = vectors
+            * match transform {
+                Transform::Input | Transform::InputAdjoint => TILE * columns + SPAN - TILE,
+                Transform::Output { .. } | Transform::OutputAdjoint => TILE * columns,
+            };
         let plane = rows * columns * vectors;
         let zero = simd.splat_f32s(0.0);
         let mut check = zero;
         for row in 0..rows {
             for column in 0..columns {
-                let tile = (row * columns + column) * vectors;
-                let corner = 2 * row * across + 2 * column * vectors;
                 for v in 0..vectors {
-                    let (place, pixel) = (tile + v, corner + v);
+                    let pixel = Grid {
+                        first: TILE * (row * across + column * vectors) + v,
+                        row: across,
+                        column: vectors,
+                    };
+                    let place = Grid {
+                        first: (row * columns + column) * vectors + v,
+                        row: SPAN * plane,
+                        column: plane,
+                    };
                     match transform {
                         Transform::Input => {
-                            let values = load::<S, 4>(simd, pixels, pixel, across, vectors);
-                            let values = both::<S, 4, 4>(simd, values, input);
-                            store::<S, 4>(values, places, place, 4 * plane, plane);
-                        }
-                        Transform::InputAdjoint => {
-                            let values = load::<S, 4>(simd, places, place, 4 * plane, plane);
-                            let values = both::<S, 4, 4>(simd, values, input_adjoint);
-                            let mut sums = load::<S, 4>(simd, pixels, pixel, across, vectors);
-                            for y in 0..4 {
-                                for x in 0..4 {
-                                    sums[y][x] = simd.add_f32s(sums[y][x], values[y][x]);
-                                    check = simd.mul_add_e_f32s(sums[y][x], zero, check);
+                            let half = rows_of::<S, SPAN, SPAN>(simd, pixels, pixel, input);
+                            for x in 0..SPAN {
+                                let values = input(simd, half[x]);
+                                for y in 0..SPAN {
+                                    places[place.at(y, x)] = values[y];
                                 }
                             }
-                            store::<S, 4>(sums, pixels, pixel, across, vectors);
+                        }
+                        Transform::InputAdjoint => {
+                            let half = rows_of::<S, SPAN, SPAN>(simd, places, place, input_adjoint);
+                            for x in 0..SPAN {
+                                let values = input_adjoint(simd, half[x]);
+                                for y in 0..SPAN {
+                                    let target = &mut pixels[pixel.at(y, x)];
+                                    *target = simd.add_f32s(*target, values[y]);
+                                    check = simd.mul_add_e_f32s(*target, zero, check);
+                                }
+                            }
                         }
                         Transform::Output { bias, relu } => {
                             let (bias, _) = S::as_simd_f32s(bias);
-                            let values = load::<S, 4>(simd, places, place, 4 * plane, plane);
-                            let mut values = both::<S, 4, 2>(simd, values, output);
-                            for y in 0..2 {
-                                for x in 0..2 {
-                                    let sum = simd.add_f32s(values[y][x], bias[v]);
+                            let half = rows_of::<S, SPAN, TILE>(simd, places, place, output);
+                            for x in 0..TILE {
+                                let values = output(simd, half[x]);
+                                for y in 0..TILE {
+                                    let sum = simd.add_f32s(values[y], bias[v]);
                                     check = simd.mul_add_e_f32s(sum, zero, check);
-                                    values[y][x] = if relu { simd.max_f32s(sum, zero) } else { sum };
+                                    pixels[pixel.at(y, x)] =
+                                        if relu { simd.max_f32s(sum, zero) } else { sum };
                                 }
                             }
-                            store::<S, 2>(values, pixels, pixel, across, vectors);
                         }
                         Transform::OutputAdjoint => {
-                            let values = load::<S, 2>(simd, pixels, pixel, across, vectors);
-                            let values = both::<S, 2, 4>(simd, values, output_adjoint);
-                            store::<S, 4>(values, places, place, 4 * plane, plane);
+                            let half = rows_of::<S, TILE, SPAN>(simd, pixels, pixel, output_adjoint);
+                            for x in 0..SPAN {
+                                let values = output_adjoint(simd, half[x]);
+                                for y in 0..SPAN {
+                                    places[place.at(y, x)] = values[y];
+                                }
+                            }
                         }
                     }
                 }
@@ -105,97 +133,127 @@ impl WithSimd for Tiles<'_> {
     }
 }
 
+/// Where the values of a square lie.
+#[derive(Clone, Copy)]
+struct Grid {
+    first: usize,
+    row: usize,
+    column: usize,
+}
+
+impl Grid {
+    #[inline(always)]
+    fn at(self, y: usize, x: usize) -> usize {
+        self.first + y * self.row + x * self.column
+    }
+}
+
+/// `function` of each row of a square, turned.
 #[inline(always)]
-fn load<S: Simd, const N: usize>(
+fn rows_of<S: Simd, const N: usize, const M: usize>(
     simd: S,
     values: &[S::f32s],
-    first: usize,
-    row: usize,
-    column: usize,
-) -> [[S::f32s; N]; N] {
-    let mut square = [[simd.splat_f32s(0.0); N]; N];
-    for y in 0..N {
-        for x in 0..N {
-            square[y][x] = values[first + y * row + x * column];
-        }
-    }
-    square
-}
-
-#[inline(always)]
-fn store<S: Simd, const N: usize>(
-    square: [[S::f32s; N]; N],
-    values: &mut [S::f32s],
-    first: usize,
-    row: usize,
-    column: usize,
-) {
-    for y in 0..N {
-        for x in 0..N {
-            values[first + y * row + x * column] = square[y][x];
-        }
-    }
-}
-
-/// `function` along the rows, then along the columns.
-#[inline(always)]
-fn both<S: Simd, const N: usize, const M: usize>(
-    simd: S,
-    square: [[S::f32s; N]; N],
+    grid: Grid,
     function: impl Fn(S, [S::f32s; N]) -> [S::f32s; M],
-) -> [[S::f32s; M]; M] {
+) -> [[S::f32s; N]; M] {
     let zero = simd.splat_f32s(0.0);
     let mut turned = [[zero; N]; M];
     for y in 0..N {
-        let row = function(simd, square[y]);
+        let mut row = [zero; N];
+        for x in 0..N {
+            row[x] = values[grid.at(y, x)];
+        }
+        let row = function(simd, row);
         for x in 0..M {
             turned[x][y] = row[x];
         }
     }
-    let mut result = [[zero; M]; M];
-    for x in 0..M {
-        let column = function(simd, turned[x]);
-        for y in 0..M {
-            result[y][x] = column[y];
-        }
-    }
-    result
+    turned
+}
+
+/// `factor · a + b`.
+#[inline(always)]
+fn scaled<S: Simd>(simd: S, factor: f32, a: S::f32s, b: S::f32s) -> S::f32s {
+    simd.mul_add_e_f32s(simd.splat_f32s(factor), a, b)
 }
 
 #[inline(always)]
-fn input<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
-    [simd.sub_f32s(a, c), simd.add_f32s(b, c), simd.sub_f32s(c, b), simd.sub_f32s(b, d)]
+fn input<S: Simd>(simd: S, [d0, d1, d2, d3, d4, d5]: [S::f32s; SPAN]) -> [S::f32s; SPAN] {
+    let times = |factor: f32, value| simd.mul_f32s(simd.splat_f32s(factor), value);
+    let first = scaled(simd, A2 * B2, d0, scaled(simd, -A2 - B2, d2, d4));
+    let last = scaled(simd, A2 * B2, d1, scaled(simd, -A2 - B2, d3, d5));
+    let (even, odd) = (scaled(simd, -B2, d2, d4), times(A, scaled(simd, -B2, d1, d3)));
+    let (more, less) = (simd.add_f32s(even, odd), simd.sub_f32s(even, odd));
+    let (even, odd) = (scaled(simd, -A2, d2, d4), times(B, scaled(simd, -A2, d1, d3)));
+    [first, more, less, simd.add_f32s(even, odd), simd.sub_f32s(even, odd), last]
 }
 
 #[inline(always)]
-fn input_adjoint<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
-    let (sum, difference) = (simd.add_f32s(b, c), simd.sub_f32s(b, c));
-    [a, simd.add_f32s(difference, d), simd.sub_f32s(sum, a), simd.neg_f32s(d)]
+fn input_adjoint<S: Simd>(simd: S, [t0, t1, t2, t3, t4, t5]: [S::f32s; SPAN]) -> [S::f32s; SPAN] {
+    let times = |factor: f32, value| simd.mul_f32s(simd.splat_f32s(factor), value);
+    let (a_even, a_odd) = (simd.add_f32s(t1, t2), times(A, simd.sub_f32s(t1, t2)));
+    let (b_even, b_odd) = (simd.add_f32s(t3, t4), times(B, simd.sub_f32s(t3, t4)));
+    [
+        times(A2 * B2, t0),
+        scaled(simd, A2 * B2, t5, scaled(simd, -B2, a_odd, times(-A2, b_odd))),
+        scaled(simd, -A2 - B2, t0, scaled(simd, -B2, a_even, times(-A2, b_even))),
+        scaled(simd, -A2 - B2, t5, simd.add_f32s(a_odd, b_odd)),
+        simd.add_f32s(t0, simd.add_f32s(a_even, b_even)),
+        t5,
+    ]
 }
 
 #[inline(always)]
-fn output<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 2] {
-    let (sum, difference) = (simd.add_f32s(b, c), simd.sub_f32s(b, c));
-    [simd.add_f32s(a, sum), simd.sub_f32s(difference, d)]
+fn output<S: Simd>(simd: S, [t0, t1, t2, t3, t4, t5]: [S::f32s; SPAN]) -> [S::f32s; TILE] {
+    let times = |factor: f32, value| simd.mul_f32s(simd.splat_f32s(factor), value);
+    let (a_even, a_odd) = (simd.add_f32s(t1, t2), simd.sub_f32s(t1, t2));
+    let (b_even, b_odd) = (simd.add_f32s(t3, t4), simd.sub_f32s(t3, t4));
+    [
+        simd.add_f32s(t0, simd.add_f32s(a_even, b_even)),
+        scaled(simd, A, a_odd, times(B, b_odd)),
+        scaled(simd, A2, a_even, times(B2, b_even)),
+        scaled(simd, A3, a_odd, scaled(simd, B3, b_odd, t5)),
+    ]
 }
 
 #[inline(always)]
-fn output_adjoint<S: Simd>(simd: S, [a, b]: [S::f32s; 2]) -> [S::f32s; 4] {
-    [a, simd.add_f32s(a, b), simd.sub_f32s(a, b), simd.neg_f32s(b)]
+fn output_adjoint<S: Simd>(simd: S, [y0, y1, y2, y3]: [S::f32s; TILE]) -> [S::f32s; SPAN] {
+    let times = |factor: f32, value| simd.mul_f32s(simd.splat_f32s(factor), value);
+    let (even, odd) = (scaled(simd, A2, y2, y0), scaled(simd, A3, y3, times(A, y1)));
+    let (more, less) = (simd.add_f32s(even, odd), simd.sub_f32s(even, odd));
+    let (even, odd) = (scaled(simd, B2, y2, y0), scaled(simd, B3, y3, times(B, y1)));
+    [y0, more, less, simd.add_f32s(even, odd), simd.sub_f32s(even, odd), y3]
 }
+
+/// The matrix `G`.
+const WEIGHTS: [[f64; 3]; SPAN] = {
+    let [a, a2, b, b2] = [A as f64, A2 as f64, B as f64, B2 as f64];
+    let [at_a, at_b] = [1.0 / (2.0 * a2 * (a2 - b2)), 1.0 / (2.0 * b2 * (b2 - a2))];
+    [
+        [1.0 / (a2 * b2), 0.0, 0.0],
+        [at_a, a * at_a, a2 * at_a],
+        [at_a, -a * at_a, a2 * at_a],
+        [at_b, b * at_b, b2 * at_b],
+        [at_b, -b * at_b, b2 * at_b],
+        [0.0, 0.0, 1.0],
+    ]
+};
 
 /// `G g Gᵀ` of the weights of one pair of channels.
 pub(super) fn weights(g: [f32; 9]) -> [f32; PLACES] {
-    let along = |a: f32, b: f32, c: f32| [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c];
-    let rows: [_; 3] = std::array::from_fn(|y| along(g[3 * y], g[3 * y + 1], g[3 * y + 2]));
-    let columns: [_; 4] = std::array::from_fn(|x| along(rows[0][x], rows[1][x], rows[2][x]));
-    std::array::from_fn(|place| columns[place % 4][place / 4])
+    let mut places = [0.0; PLACES];
+    for (place, value) in places.iter_mut().enumerate() {
+        let (row, column) = (WEIGHTS[place / SPAN], WEIGHTS[place % SPAN]);
+        let line = |y: usize| (0..3).map(|x| f64::from(g[3 * y + x]) * column[x]).sum::<f64>();
+        *value = (0..3).map(|y| row[y] * line(y)).sum::<f64>() as f32;
+    }
+    places
 }
 
 /// `Gᵀ t G`.
 pub(super) fn weights_adjoint(t: [f32; PLACES]) -> [f32; 9] {
-    let along = |a: f32, b: f32, c: f32, d: f32| [a + 0.5 * (b + c), 0.5 * (b - c), 0.5 * (b + c) + d];
-    let rows: [_; 4] = std::array::from_fn(|y| along(t[4 * y], t[4 * y + 1], t[4 * y + 2], t[4 * y + 3]));
-    let columns: [_; 3] = std::array::from_fn(|x| along(rows[0][x], rows[1][x], rows[2][x], rows[3][x]));
-    std::array::from_fn(|place| columns[place % 3][place / 3])
+    let line = |place: usize, x: usize| -> f64 {
+        (0..SPAN).map(|column| f64::from(t[place * SPAN + column]) * WEIGHTS[column][x]).sum()
+    };
+    std::array::from_fn(|k| (0..SPAN).map(|row| WEIGHTS[row][k / 3] * line(row, k % 3)).sum::<f64>() as f32)
 }
