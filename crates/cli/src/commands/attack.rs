@@ -17,8 +17,15 @@ use crate::{
     view::{self, View},
 };
 
+mod detect;
+mod poison;
+
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+
     /// The run folder
     #[arg(required_unless_present = "list")]
     run: Option<PathBuf>,
@@ -60,6 +67,14 @@ pub(crate) struct Args {
     list: bool,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Train a recipe on data with a backdoor in them, for research on one's own data
+    Poison(poison::Args),
+    /// Look for a backdoor in a run's network and in the data that it was trained on
+    Detect(detect::Args),
+}
+
 /// Reads a norm by its name.
 fn norm() -> impl TypedValueParser<Value = Norm> {
     let find =
@@ -68,6 +83,14 @@ fn norm() -> impl TypedValueParser<Value = Norm> {
 }
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
+    match &args.action {
+        None => attack(&args, output),
+        Some(Action::Poison(args)) => poison::run(args, output),
+        Some(Action::Detect(args)) => detect::run(args, output),
+    }
+}
+
+fn attack(args: &Args, output: &Output) -> Result<Status, CliError> {
     let Some(path) = args.run.as_deref().filter(|_| !args.list) else {
         list(output);
         return Ok(Status::Done);
@@ -82,11 +105,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let count = args.count.map_or(examples.len(), |count| (count as usize).min(examples.len()));
     let threat = Threat::new(args.norm, args.eps, view.range)?;
     let inputs = valid_inputs(examples, count, view.range);
-    let labels = &examples.classes().expect("a classifier's examples have classes")[..count];
-    let batch = match *examples.shape() {
-        [channels, height, width] => Batch::new(&inputs, labels).pictures([channels, height, width]),
-        _ => Batch::new(&inputs, labels),
-    };
+    let batch = view::batch(examples, &inputs);
     let attacked = Attacked { view: &view, batch, threat, config: &config, seed: args.seed };
 
     let clean = attacked.clean();
@@ -105,7 +124,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
         }
         curve.push((threat.eps(), found.robust()));
     }
-    let classes = view.classes.iter().cloned().zip(by_class(&found.fooled, labels, view.classes.len()));
+    let classes = view.classes.iter().cloned().zip(by_class(&found.fooled, batch.labels, view.classes.len()));
     let result = robustness::Robustness {
         method: config.name(),
         settings: settings(&config),
