@@ -52,6 +52,13 @@ impl View {
         logits.chunks_exact(self.model.classes()).map(|row| argmax(row) as u32).collect()
     }
 
+    /// The class of this name.
+    pub(crate) fn class(&self, name: &str) -> Result<usize, CliError> {
+        self.classes.iter().position(|class| class == name).ok_or_else(|| {
+            CliError::Usage(format!("there is no class `{name}`; there are: {}", self.classes.join(", ")))
+        })
+    }
+
     /// The same view of another network of the run's architecture.
     pub(crate) fn of(&self, network: &Network, run: &Run) -> Self {
         let model = WhiteBox::new(&network.valid(), &self.scaling, run.config.outputs, &run.device);

@@ -3,8 +3,11 @@
 mod classification;
 mod cost;
 mod curves;
+pub(crate) mod dependence;
 pub(crate) mod explanation;
+pub(crate) mod importance;
 mod mistakes;
+pub(crate) mod prototypes;
 mod regression;
 pub(crate) mod robustness;
 
