@@ -4,9 +4,12 @@ mod backdoor;
 mod classification;
 mod cost;
 mod curves;
+pub(crate) mod dependence;
 pub(crate) mod detection;
 pub(crate) mod explanation;
+pub(crate) mod importance;
 mod mistakes;
+pub(crate) mod prototypes;
 mod regression;
 pub(crate) mod robustness;
 
