@@ -118,10 +118,30 @@ fn what_is_certain_is_never_broken() {
     let report = place.text("run/report.html");
     assert!(report.contains("Certain within L∞ 0.1") && report.contains("Certain within L2 0.2"));
     place.refuses(
-        &["certify", "run", "--method", "smoothing", "--sigma", "0"],
+        &["certify", "run", "--method", "smoothing", "--set", "sigma=0"],
         2,
-        "--sigma is 0, and must be a positive number",
+        "sigma is 0, and must be a positive number",
     );
+    place.refuses(
+        &["certify", "run", "--method", "proof"],
+        2,
+        "there is no certificate `proof`; there are: ibp, smoothing",
+    );
+    let list = place.ok(&["certify", "--list"]).out;
+    assert!(list.contains("ibp ") && list.contains("sigma=0.25"), "{list}");
+}
+
+#[test]
+fn one_output_for_two_classes_has_no_bounds() {
+    let place = pictures();
+    place.edit("job.toml", "batch_size = 8", "batch_size = 8\nloss = \"binary-cross-entropy\"");
+    place.ok(&["train", "job.toml", "--out", "run", "--quiet"]);
+    place.refuses(
+        &["certify", "run"],
+        2,
+        "bounds of logits need an output for each class; use the loss `cross-entropy`",
+    );
+    place.ok(&["certify", "run", "--method", "smoothing", "--count", "2", "--set", "estimate=10"]);
 }
 
 #[test]

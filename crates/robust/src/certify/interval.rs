@@ -1,14 +1,41 @@
 //! Interval bounds: what every value in a network can be, if every input is anywhere in its interval.
-//!
-//! S. Gowal et al.: On the effectiveness of interval bound propagation for training verifiably robust models, 2018.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use crucible_models::{
     Activation, Scaling, Tap, Tapped,
     layers::{AvgPool2d, BatchNorm, Conv2d, Dropout, LayerNorm, Linear, MaxPool2d, Positions, SelfAttention},
 };
+use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use crate::Threat;
+use super::{Certificate, Subject, Verdict, by_bounds};
+use crate::{Batch, Norm, RobustError, Threat};
+
+/// Interval bounds of every layer.
+///
+/// What would be decided by less than the rounding of float32 counts as not certain.
+///
+/// S. Gowal et al.: On the effectiveness of interval bound propagation for training verifiably robust models, 2018.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ibp {}
+
+impl Certificate for Ibp {
+    fn norm(&self) -> Norm {
+        Norm::Linf
+    }
+
+    fn run(
+        &self,
+        subject: Subject<'_>,
+        batch: Batch<'_>,
+        threat: &Threat,
+        _: &mut ChaCha8Rng,
+    ) -> Result<Vec<Verdict>, RobustError> {
+        by_bounds(subject, batch, threat, &worst_logits)
+    }
+}
 
 /// Why a network has no interval bounds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,8 +79,11 @@ pub(crate) fn worst_logits(
     network: &dyn Tapped,
     [low, high]: [Tensor<2>; 2],
     labels: &[u32],
-) -> Result<Tensor<2>, NoBounds> {
+) -> Result<Tensor<2>, RobustError> {
     let (outputs, last) = propagate(network, low, high)?;
+    if outputs.dims()[1] < 2 {
+        return Err(RobustError::OneOutput);
+    }
     let label = one_hot(labels, outputs.dims()[1], &outputs.device());
     let others = 1.0 - label.clone();
     let Some((layer, input)) = last else {
@@ -94,44 +124,6 @@ pub(crate) fn boxes(inputs: &[f32], threat: &Threat, scaling: &Scaling, device: 
     // A negative scale turns an interval around.
     [a.clone().min_pair(b.clone()), a.max_pair(b)]
 }
-
-/// Examples in one pass of bounds.
-const BATCH: usize = 250;
-
-/// For each example of `inputs` `[n, features]` whether nothing within the L∞ ball and the valid range of `threat` is taken
-/// for another class than `labels` says. The network is on `device`, and `scaling` leads to its input.
-///
-/// Bounds are computed in float32; what would be decided by less than its rounding counts as not certain.
-///
-/// # Errors
-///
-/// Where a layer passes no intervals on.
-pub fn certified(
-    network: &dyn Tapped,
-    inputs: &[f32],
-    labels: &[u32],
-    threat: &Threat,
-    scaling: &Scaling,
-    device: &Device,
-) -> Result<Vec<bool>, NoBounds> {
-    let mut certain = Vec::with_capacity(labels.len());
-    for (inputs, labels) in inputs.chunks(BATCH * scaling.scale.len()).zip(labels.chunks(BATCH)) {
-        let worst = worst_logits(network, boxes(inputs, threat, scaling, device), labels)?;
-        let classes = worst.dims()[1];
-        let worst = worst.into_data().try_to_vec::<f32>().expect("networks here hold f32");
-        certain.extend(worst.chunks_exact(classes).zip(labels).map(|(row, label)| is_certain(row, *label)));
-    }
-    Ok(certain)
-}
-
-/// Whether no class but the label comes near it; a NaN decides nothing.
-fn is_certain(worst: &[f32], label: u32) -> bool {
-    let mut others = worst.iter().enumerate().filter(|(class, _)| *class != label as usize);
-    others.all(|(_, excess)| *excess < -ROUNDING)
-}
-
-/// A margin of logits below which nothing is certified.
-const ROUNDING: f32 = 1e-4;
 
 /// The last linear layer of a network, and the intervals of its input.
 type Last = Option<(Linear, Tensor<2>)>;
