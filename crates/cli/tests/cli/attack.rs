@@ -90,7 +90,7 @@ fn questions_that_an_attack_cannot_answer() {
 #[test]
 fn every_defence_trains_and_resumes_to_the_same_bytes() {
     let place = pictures();
-    for name in ["pgd", "fast", "trades", "ibp"] {
+    for name in ["pgd", "fast", "trades", "ibp", "crown-ibp"] {
         place.write("job.toml", format!("{PICTURES}\n[defence]\nname = \"{name}\"\neps = 0.1\n"));
         let end = last(&place, &["train", "job.toml", "--out", name]);
         assert!(end["test_accuracy"].as_f64().unwrap() > 0.9, "{name}: {end}");
@@ -125,7 +125,7 @@ fn what_is_certain_is_never_broken() {
     place.refuses(
         &["certify", "run", "--method", "proof"],
         2,
-        "there is no certificate `proof`; there are: ibp, smoothing",
+        "there is no certificate `proof`; there are: ibp, crown-ibp, smoothing",
     );
     let list = place.ok(&["certify", "--list"]).out;
     assert!(list.contains("ibp ") && list.contains("sigma=0.25"), "{list}");

@@ -21,6 +21,9 @@ use crate::{Batch, Norm, RobustError, Threat};
 #[serde(default, deny_unknown_fields)]
 pub struct Ibp {}
 
+/// Examples in one pass.
+const BATCH: usize = 250;
+
 impl Certificate for Ibp {
     fn norm(&self) -> Norm {
         Norm::Linf
@@ -33,21 +36,33 @@ impl Certificate for Ibp {
         threat: &Threat,
         _: &mut ChaCha8Rng,
     ) -> Result<Vec<Verdict>, RobustError> {
-        by_bounds(subject, batch, threat, &worst_logits)
+        by_bounds(subject, batch, threat, BATCH, &worst_logits)
     }
 }
 
-/// Why a network has no interval bounds.
+/// Why a network has no bounds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "interval bounds do not pass through the layer `{layer}` ({kind}); they pass through linear layers, convolutions, \
-     pooling, batch norm and activations"
-)]
-pub struct NoBounds {
-    /// The layer's name.
-    pub layer: String,
-    /// What it is.
-    pub kind: &'static str,
+pub enum NoBounds {
+    /// A layer passes none on.
+    #[error(
+        "bounds do not pass through the layer `{layer}` ({kind}); they pass through linear layers, convolutions, pooling, \
+         batch norm and activations"
+    )]
+    Layer {
+        /// The layer's name.
+        layer: String,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// Between two layers something happens that linear bounds do not know of.
+    #[error(
+        "linear bounds go through layers one after another, and what reaches {place} is not what the layer before it \
+         gives; use interval bounds"
+    )]
+    Torn {
+        /// Where that was seen.
+        place: String,
+    },
 }
 
 /// The lowest and the highest that each output can be, `[n, outputs]` each.
@@ -81,6 +96,11 @@ pub(crate) fn worst_logits(
     labels: &[u32],
 ) -> Result<Tensor<2>, RobustError> {
     let (outputs, last) = propagate(network, low, high)?;
+    excess(outputs, last, labels)
+}
+
+/// The worst logits of [`worst_logits`], from what a pass of [`Intervals`] left.
+pub(super) fn excess(outputs: Tensor<2>, last: Last, labels: &[u32]) -> Result<Tensor<2>, RobustError> {
     if outputs.dims()[1] < 2 {
         return Err(RobustError::OneOutput);
     }
@@ -107,7 +127,7 @@ pub(crate) fn worst_logits(
 }
 
 /// 1 at each example's label, 0 elsewhere: `[n, classes]`.
-fn one_hot(labels: &[u32], classes: usize, device: &Device) -> Tensor<2> {
+pub(super) fn one_hot(labels: &[u32], classes: usize, device: &Device) -> Tensor<2> {
     let mut rows = vec![0.0f32; labels.len() * classes];
     labels.iter().enumerate().for_each(|(row, label)| rows[row * classes + *label as usize] = 1.0);
     Tensor::from_data(TensorData::new(rows, [labels.len(), classes]), device)
@@ -126,13 +146,13 @@ pub(crate) fn boxes(inputs: &[f32], threat: &Threat, scaling: &Scaling, device: 
 }
 
 /// The last linear layer of a network, and the intervals of its input.
-type Last = Option<(Linear, Tensor<2>)>;
+pub(super) type Last = Option<(Linear, Tensor<2>)>;
 
 /// Centres above radii, `[2n, …]`, of the outputs.
 fn propagate(network: &dyn Tapped, low: Tensor<2>, high: Tensor<2>) -> Result<(Tensor<2>, Last), NoBounds> {
     let centre = (low.clone() + high.clone()) * 0.5;
     let radius = (high - low) * 0.5;
-    let mut tap = Intervals { missing: None, last: None };
+    let mut tap = Intervals::default();
     let outputs = network.forward(Tensor::cat(vec![centre, radius], 0), &mut tap);
     match tap.missing {
         Some(missing) => Err(missing),
@@ -141,22 +161,23 @@ fn propagate(network: &dyn Tapped, low: Tensor<2>, high: Tensor<2>) -> Result<(T
 }
 
 /// The two halves of a stack of centres and radii.
-fn halves<const D: usize>(stack: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
+pub(super) fn halves<const D: usize>(stack: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
     let n = stack.dims()[0] / 2;
     (stack.clone().narrow(0, 0, n), stack.narrow(0, n, n))
 }
 
 /// Runs each layer on centres and radii in the place of values, so that no network knows of it: a batch of `2n` rows, the
 /// centres first.
-struct Intervals {
-    missing: Option<NoBounds>,
-    last: Last,
+#[derive(Default)]
+pub(super) struct Intervals {
+    pub(super) missing: Option<NoBounds>,
+    pub(super) last: Last,
 }
 
 impl Intervals {
     fn refuse<T>(&mut self, layer: &str, kind: &'static str, output: T) -> T {
         self.last = None;
-        self.missing.get_or_insert(NoBounds { layer: layer.to_owned(), kind });
+        self.missing.get_or_insert(NoBounds::Layer { layer: layer.to_owned(), kind });
         output
     }
 }
@@ -181,7 +202,7 @@ fn lowest(activation: Activation) -> Option<(f64, f64)> {
     }
 }
 
-fn activate<const D: usize>(activation: Activation, stack: Tensor<D>) -> Tensor<D> {
+pub(super) fn activate<const D: usize>(activation: Activation, stack: Tensor<D>) -> Tensor<D> {
     let Some((at, least)) = lowest(activation) else {
         return match activation {
             Activation::Identity => stack,
@@ -351,6 +372,6 @@ mod tests {
             network(&json!({"name": "transformer", "width": 8, "heads": 2, "layers": 1, "patch": 4}));
         let zeros = Tensor::zeros([1, 144], &Device::flex());
         let error = interval_bounds(&network, zeros.clone(), zeros).unwrap_err();
-        assert_eq!((error.layer.as_str(), error.kind), ("positions", "learned positions"));
+        assert_eq!(error, NoBounds::Layer { layer: "positions".to_owned(), kind: "learned positions" });
     }
 }

@@ -1,6 +1,7 @@
 //! What is certain about a classifier: no attack, known or unknown, can break it. The certificates, one file each, and the
 //! one list that names them.
 
+mod crown_ibp;
 mod interval;
 mod smoothing;
 
@@ -11,6 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crown_ibp::CrownIbp;
+pub(crate) use crown_ibp::{Worst, worst_by_lines};
 pub use interval::{Bounds, Ibp, NoBounds, interval_bounds};
 pub(crate) use interval::{boxes, worst_logits};
 pub use smoothing::{Smoothed, Smoothing, clopper_pearson_lower};
@@ -108,6 +111,8 @@ macro_rules! certificates {
 certificates! {
     /// Interval bounds of every layer.
     Ibp = "ibp",
+    /// The better of interval bounds and of linear bounds back from the outputs to the input.
+    CrownIbp = "crown-ibp",
     /// Randomised smoothing: of the network under noise, each certificate with 99.9% confidence unless set otherwise.
     Smoothing = "smoothing",
 }
@@ -155,20 +160,18 @@ impl CertificateConfig {
 /// exceed the label's, `[n, classes]`.
 type Excess<'a> = &'a dyn Fn(&dyn Tapped, [Tensor<2>; 2], &[u32]) -> Result<Tensor<2>, RobustError>;
 
-/// Examples in one pass of bounds.
-const BATCH: usize = 250;
-
-/// The verdicts of a certificate that bounds logits. Bounds are computed in float32; what would be decided by less than
+/// The verdicts of a certificate that bounds logits, of `size` examples at a time. Bounds are computed in float32; what would be decided by less than
 /// its rounding counts as not certain.
 fn by_bounds(
     subject: Subject<'_>,
     batch: Batch<'_>,
     threat: &Threat,
+    size: usize,
     excess: Excess<'_>,
 ) -> Result<Vec<Verdict>, RobustError> {
     let Subject { model, network, scaling, device } = subject;
     let mut verdicts = Vec::with_capacity(batch.len());
-    for (inputs, labels) in batch.inputs.chunks(BATCH * model.features()).zip(batch.labels.chunks(BATCH)) {
+    for (inputs, labels) in batch.inputs.chunks(size * model.features()).zip(batch.labels.chunks(size)) {
         let worst = excess(network, boxes(inputs, threat, scaling, device), labels)?;
         let worst = worst.into_data().try_to_vec::<f32>().expect("networks here hold f32");
         let logits = model.logits(inputs);
