@@ -39,6 +39,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
 
+    /// Also say of each example whether it is fooled
+    #[arg(long)]
+    each: bool,
+
     /// Also at a quarter, a half and three quarters of the radius
     #[arg(long)]
     curve: bool,
@@ -104,6 +108,12 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
             found.fooled.iter_mut().zip(&point.fooled).for_each(|(here, below)| *here |= below);
         }
         curve.push((threat.eps(), found.robust()));
+    }
+    if args.each {
+        for (index, (fooled, label)) in found.fooled.iter().zip(labels).enumerate() {
+            output.object(&json!({ "index": index, "label": label, "fooled": fooled }));
+            output.line(format!("{index}: {}fooled, class {label}", if *fooled { "" } else { "not " }));
+        }
     }
     let classes = view.classes.iter().cloned().zip(by_class(&found.fooled, labels, view.classes.len()));
     let result = robustness::Robustness {

@@ -6,7 +6,7 @@ use crucible_measure::{Interval, Proportion};
 use crucible_report::{Block, Fact, Section, Value};
 use crucible_robust::{
     Batch, Norm, Threat,
-    certify::{CertificateConfig, Subject},
+    certify::{CertificateConfig, Subject, Verdict},
 };
 use serde_json::json;
 
@@ -38,6 +38,10 @@ pub(crate) struct Args {
     /// Certify the first N test examples [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
+
+    /// Also say of each example whether it is certain
+    #[arg(long)]
+    each: bool,
 
     /// The seed of everything random
     #[arg(long, default_value_t = 1)]
@@ -75,6 +79,12 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let mut rng = seed::stream(args.seed, "certify", 0);
     let verdicts = config.run(subject, Batch::new(&inputs, labels), &threat, &mut rng)?;
     let seconds = start.elapsed().as_secs_f64();
+    if args.each {
+        for (index, (Verdict { certain, .. }, label)) in verdicts.iter().zip(labels).enumerate() {
+            output.object(&json!({ "index": index, "label": label, "certified": certain }));
+            output.line(format!("{index}: {}certain, class {label}", if *certain { "" } else { "not " }));
+        }
+    }
     let share = |successes: usize| Proportion { successes: successes as u64, trials: count as u64 };
     let right = verdicts.iter().zip(labels).filter(|(verdict, label)| verdict.class == Some(**label));
     let clean = share(right.count());

@@ -113,6 +113,24 @@ fn what_is_certain_is_never_broken() {
     let [verified, robust] =
         [&certain["verified_accuracy"], &attacked["robust_accuracy"]].map(|v| v.as_f64().unwrap());
     assert!(verified > 0.5 && verified <= robust, "{verified} certain, {robust} robust");
+    let each = |args: &[&str], key: &str| -> Vec<bool> {
+        let objects = place
+            .ok(&[args, &["run", "--eps", "0.1", "--count", "12", "--each", "--json"]].concat())
+            .objects();
+        let rows = objects[..12].iter().enumerate();
+        rows.map(|(index, row)| {
+            assert_eq!((row["index"].as_u64(), row["label"].is_u64()), (Some(index as u64), true), "{row}");
+            row[key].as_bool().unwrap()
+        })
+        .collect()
+    };
+    let fooled = each(&["attack", "--method", "pgd"], "fooled");
+    let [interval, linear] =
+        ["ibp", "crown-ibp"].map(|method| each(&["certify", "--method", method], "certified"));
+    for ((fooled, interval), linear) in fooled.into_iter().zip(interval).zip(linear) {
+        assert!(!(interval || linear) || !fooled);
+        assert!(linear || !interval);
+    }
     let smoothed = last(&place, &["certify", "run", "--method", "smoothing", "--eps", "0.2", "--count", "6"]);
     assert!(smoothed["verified_accuracy"].as_f64().unwrap() <= smoothed["clean_accuracy"].as_f64().unwrap());
     let report = place.text("run/report.html");
