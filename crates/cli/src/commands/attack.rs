@@ -12,7 +12,7 @@ use crate::{
     findings::{self, robustness},
     output::{Output, Status},
     run::Run,
-    settings::{override_settings, settings},
+    settings::{choose, settings},
     threads,
     view::{self, View},
 };
@@ -45,6 +45,10 @@ pub(crate) struct Args {
     /// Attack the first N test examples [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
+
+    /// Also say of each example whether it is fooled
+    #[arg(long)]
+    each: bool,
 
     /// Also at a quarter, a half and three quarters of the radius
     #[arg(long)]
@@ -95,7 +99,7 @@ fn attack(args: &Args, output: &Output) -> Result<Status, CliError> {
         list(output);
         return Ok(Status::Done);
     };
-    let config = configure(&args.method, &args.set)?;
+    let config = choose("attack", &AttackConfig::all(), &args.method, &args.set)?;
     threads::start(None)?;
     let run = Run::open(path)?;
     let recipe = run.recipe()?;
@@ -123,6 +127,12 @@ fn attack(args: &Args, output: &Output) -> Result<Status, CliError> {
             found.fooled.iter_mut().zip(&point.fooled).for_each(|(here, below)| *here |= below);
         }
         curve.push((threat.eps(), found.robust()));
+    }
+    if args.each {
+        for (index, (fooled, label)) in found.fooled.iter().zip(batch.labels).enumerate() {
+            output.object(&json!({ "index": index, "label": label, "fooled": fooled }));
+            output.line(format!("{index}: {}fooled, class {label}", if *fooled { "" } else { "not " }));
+        }
     }
     let classes = view.classes.iter().cloned().zip(by_class(&found.fooled, batch.labels, view.classes.len()));
     let result = robustness::Robustness {
@@ -154,7 +164,7 @@ fn attack(args: &Args, output: &Output) -> Result<Status, CliError> {
 
 /// Inputs that lie in the valid range; those of a table are cut to it where the split reaches further than the training
 /// split did.
-fn valid_inputs(examples: &Examples, count: usize, [low, high]: [f32; 2]) -> Vec<f32> {
+pub(super) fn valid_inputs(examples: &Examples, count: usize, [low, high]: [f32; 2]) -> Vec<f32> {
     let mut inputs = view::inputs(examples, 0..count);
     inputs.iter_mut().for_each(|value| *value = value.clamp(low, high));
     inputs
@@ -195,19 +205,6 @@ impl Attacked<'_> {
         let (from, to) = (Victim::WhiteBox(&other.model), Victim::WhiteBox(&self.view.model));
         Ok(crucible_robust::transfer(from, to, self.config, self.batch, &self.threat, &mut rng)?)
     }
-}
-
-/// The attack of that name with its settings overridden.
-fn configure(method: &str, overrides: &[String]) -> Result<AttackConfig, CliError> {
-    let all = AttackConfig::all();
-    let Some((_, _, config)) = all.iter().find(|(name, _, _)| *name == method) else {
-        let names: Vec<&str> = all.iter().map(|(name, _, _)| *name).collect();
-        return Err(CliError::Usage(format!(
-            "there is no attack `{method}`; there are: {}",
-            names.join(", ")
-        )));
-    };
-    override_settings(config, overrides)
 }
 
 fn list(output: &Output) {
