@@ -5,7 +5,7 @@ use crucible_data::DataError;
 use crucible_explain::ExplainError;
 use crucible_models::{ModelError, weights::WeightsError};
 use crucible_recipe::Problems;
-use crucible_robust::{RobustError, certify::NoBounds};
+use crucible_robust::RobustError;
 use crucible_train::TrainError;
 
 /// Why a verb failed.
@@ -38,8 +38,6 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Robust(#[from] RobustError),
     #[error(transparent)]
-    Bounds(#[from] NoBounds),
-    #[error(transparent)]
     Explain(#[from] ExplainError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -54,7 +52,7 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Recipe(_) | Self::NoSuchRecipe { .. } | Self::Usage(_) | Self::NoRun { .. } => 2,
-            Self::Model(_) | Self::Robust(_) | Self::Bounds(_) | Self::Explain(_) => 2,
+            Self::Model(_) | Self::Robust(_) | Self::Explain(_) => 2,
             Self::Train(TrainError::Loss(_) | TrainError::NothingToMeasure | TrainError::NoAccuracy) => 2,
             Self::OtherData { .. }
             | Self::Weights(_)

@@ -6,6 +6,7 @@ mod commands;
 mod error;
 mod findings;
 mod output;
+mod poison;
 mod progress;
 mod question;
 mod recipe;

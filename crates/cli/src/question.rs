@@ -74,15 +74,7 @@ impl Question {
         let answers: Vec<usize> = view.answers(&inputs).into_iter().map(|class| class as usize).collect();
         let targets = match asked.class {
             None => answers.clone(),
-            Some(name) => {
-                let found = view.classes.iter().position(|class| class == name).ok_or_else(|| {
-                    CliError::Usage(format!(
-                        "there is no class `{name}`; there are: {}",
-                        view.classes.join(", ")
-                    ))
-                })?;
-                vec![found; answers.len()]
-            }
+            Some(name) => vec![view::class(&view.classes, name)?; answers.len()],
         };
         let background = background(&data.train);
         let classes = view.classes.clone();

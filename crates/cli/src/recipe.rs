@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crucible_data::DataConfig;
+use crucible_data::{DataConfig, Dataset};
 use crucible_models::Architecture;
 use crucible_recipe::{Checked, Problems};
 use crucible_robust::DefenceConfig;
@@ -10,7 +10,7 @@ use crucible_train::TrainConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::CliError;
+use crate::{error::CliError, poison::Poison};
 
 /// What to train, on what, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +29,20 @@ pub(crate) struct Recipe {
     /// What makes it robust against attacks; nothing by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) defence: Option<DefenceConfig>,
+    /// A backdoor to plant in the training data, for research; none by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) poison: Option<Poison>,
+}
+
+impl Recipe {
+    /// The data to train on and to measure on; paths in the recipe are absolute.
+    pub(crate) fn load(&self) -> Result<Dataset, CliError> {
+        let mut data = crucible_data::load(&self.data, Path::new(""), self.seed)?;
+        if let Some(poison) = &self.poison {
+            poison.plant(&mut data, self.seed)?;
+        }
+        Ok(data)
+    }
 }
 
 fn one() -> u64 {

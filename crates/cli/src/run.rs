@@ -128,7 +128,7 @@ impl Run {
 
     /// The recipe's data, if they are still those that the run was made with.
     pub(crate) fn data(&self, recipe: &Recipe) -> Result<Dataset, CliError> {
-        let data = crucible_data::load(&recipe.data, Path::new(""), recipe.seed)?;
+        let data = recipe.load()?;
         self.config.check_data(&self.folder, &data)?;
         Ok(data)
     }

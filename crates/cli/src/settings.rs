@@ -5,6 +5,23 @@ use serde_json::Value;
 
 use crate::{error::CliError, findings};
 
+/// The method of that name, among `all` with their names and what they are, with some of its settings replaced.
+pub(crate) fn choose<T: Serialize + DeserializeOwned>(
+    kind: &str,
+    all: &[(&'static str, &'static str, T)],
+    method: &str,
+    overrides: &[String],
+) -> Result<T, CliError> {
+    let Some((_, _, config)) = all.iter().find(|(name, _, _)| *name == method) else {
+        let names: Vec<&str> = all.iter().map(|(name, _, _)| *name).collect();
+        return Err(CliError::Usage(format!(
+            "there is no {kind} `{method}`; there are: {}",
+            names.join(", ")
+        )));
+    };
+    override_settings(config, overrides)
+}
+
 /// A tagged configuration with some of its settings replaced, each given as `key=value`.
 pub(crate) fn override_settings<T: Serialize + DeserializeOwned>(
     config: &T,

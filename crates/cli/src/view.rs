@@ -4,6 +4,7 @@ use burn::module::Module;
 use crucible_data::{Examples, InputFormat, Inputs, Task};
 use crucible_measure::argmax;
 use crucible_models::{Classifier, Network, Scaling, WhiteBox};
+use crucible_robust::Batch;
 use crucible_train::losses::LossConfig;
 
 use crate::{error::CliError, run::Run};
@@ -93,6 +94,23 @@ pub(crate) fn inputs(examples: &Examples, indices: impl Iterator<Item = usize>) 
         }
         Inputs::Floats(values) => indices.flat_map(|index| &values[place(index)]).copied().collect(),
     }
+}
+
+/// Examples with these inputs as attacks and detectors see them; the first ones, where there are fewer inputs.
+pub(crate) fn batch<'a>(examples: &'a Examples, inputs: &'a [f32]) -> Batch<'a> {
+    let labels = examples.classes().expect("a classifier's examples have classes");
+    let batch = Batch::new(inputs, &labels[..inputs.len() / examples.input_len()]);
+    match *examples.shape() {
+        [channels, height, width] => batch.pictures([channels, height, width]),
+        _ => batch,
+    }
+}
+
+/// The class of that name.
+pub(crate) fn class(classes: &[String], name: &str) -> Result<usize, CliError> {
+    classes.iter().position(|class| class == name).ok_or_else(|| {
+        CliError::Usage(format!("there is no class `{name}`; there are: {}", classes.join(", ")))
+    })
 }
 
 /// Whether a loss reads the network's outputs as scores of classes.

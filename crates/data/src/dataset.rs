@@ -1,5 +1,8 @@
 //! What every source is read into: host arrays by split, and how they came to be.
 
+use std::fmt;
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Examples;
@@ -90,6 +93,25 @@ pub enum Column {
     },
 }
 
+/// What stands in a cell of a table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Cell {
+    /// A number, in the table's units.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}
+
 /// What the network is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -131,6 +153,19 @@ impl InputFormat {
         }
     }
 
+    /// The columns of a table, each with the places of its inputs; none for pictures.
+    #[must_use]
+    pub fn columns(&self) -> Vec<(&Column, Range<usize>)> {
+        let Self::Table { columns, .. } = self else { return Vec::new() };
+        let mut start = 0;
+        let placed = columns.iter().map(|column| {
+            let places = start..start + column.width();
+            start = places.end;
+            (column, places)
+        });
+        placed.collect()
+    }
+
     /// Per channel, what a pixel of 0 to 255 is multiplied by and what is then added; empty for tables.
     #[must_use]
     pub fn scale_and_offset(&self) -> (Vec<f32>, Vec<f32>) {
@@ -159,5 +194,53 @@ impl Column {
             Self::Numeric { .. } => 1,
             Self::Categorical { levels, .. } => levels.len(),
         }
+    }
+
+    /// The cell that this column's inputs of one row stand for: a number to a hundred-thousandth of its column's standard
+    /// deviation, for inputs are rounded; `None` for a text that was never seen in training, or none at all.
+    ///
+    /// # Panics
+    ///
+    /// If there are not [`width`](Self::width) inputs.
+    #[must_use]
+    pub fn cell(&self, inputs: &[f32]) -> Option<Cell> {
+        assert_eq!(inputs.len(), self.width(), "the inputs of one column");
+        match self {
+            Self::Numeric { mean, std, .. } => {
+                let parts = 10f64.powf((5.0 - std.log10().floor()).max(0.0));
+                let value = (f64::from(inputs[0]) * std + mean) * parts;
+                // Without the sign of a rounded zero.
+                Some(Cell::Number(value.round() / parts + 0.0))
+            }
+            Self::Categorical { levels, .. } => {
+                let level = inputs.iter().position(|&input| input == 1.0)?;
+                Some(Cell::Text(levels[level].clone()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_read_back_from_inputs() {
+        let columns = [("age", 38.6, 13.6), ("gain", 1079.0, 7452.0), ("weight", 189_664.1, 105_604.0)];
+        for ((name, mean, std), values) in columns.into_iter().zip([
+            [17.0, 39.5, 90.0],
+            [0.0, 15024.0, 99999.0],
+            [13492.0, 201.0, 1_490_400.0],
+        ]) {
+            let column = Column::Numeric { name: name.to_owned(), mean, std, fill: mean };
+            for value in values {
+                let input = ((value - mean) / std) as f32;
+                assert_eq!(column.cell(&[input]).map(|cell| cell.to_string()), Some(value.to_string()));
+            }
+        }
+        let levels = ["no", "yes"].map(str::to_owned).to_vec();
+        let column = Column::Categorical { name: "paid".to_owned(), levels };
+        assert_eq!(column.cell(&[0.0, 1.0]), Some(Cell::Text("yes".to_owned())));
+        assert_eq!(column.cell(&[0.0, 0.0]), None);
     }
 }

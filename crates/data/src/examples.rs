@@ -61,6 +61,8 @@ pub struct Examples {
     targets: Targets,
     /// Cells that had no value and were filled in: (example, raw column), sorted.
     missing: Vec<(u32, u32)>,
+    /// Examples that were replaced on purpose, sorted.
+    poisoned: Vec<usize>,
 }
 
 impl Examples {
@@ -89,7 +91,7 @@ impl Examples {
         let count = targets.len();
         assert!(u32::try_from(count).is_ok(), "{count} examples are too many");
         assert_eq!(values, count * per_input, "{count} inputs of shape {shape:?}");
-        Self { shape, inputs, targets, missing: Vec::new() }
+        Self { shape, inputs, targets, missing: Vec::new(), poisoned: Vec::new() }
     }
 
     /// Notes the cells that were filled in: (example, raw column), in rising order.
@@ -97,6 +99,34 @@ impl Examples {
         debug_assert!(missing.is_sorted());
         self.missing = missing;
         self
+    }
+
+    /// Puts other pictures of a class in the place of those at `indices`, which rise, and remembers which they are.
+    ///
+    /// # Panics
+    ///
+    /// If the examples are not pictures with classes, an index is out of range, or `values` are not as many pictures
+    /// `[indices, shape..]`.
+    pub fn poison(&mut self, indices: Vec<usize>, values: &[u8], class: u32) {
+        debug_assert!(indices.is_sorted());
+        let per_input = self.input_len();
+        let (Inputs::Bytes { values: all, .. }, Targets::Classes(classes)) =
+            (&mut self.inputs, &mut self.targets)
+        else {
+            panic!("only pictures with classes are poisoned")
+        };
+        assert_eq!(values.len(), indices.len() * per_input, "one picture for each index");
+        for (&index, picture) in indices.iter().zip(values.chunks_exact(per_input)) {
+            all[index * per_input..][..per_input].copy_from_slice(picture);
+            classes[index] = class;
+        }
+        self.poisoned = indices;
+    }
+
+    /// The examples that were poisoned on purpose, rising.
+    #[must_use]
+    pub fn poisoned(&self) -> &[usize] {
+        &self.poisoned
     }
 
     /// How many examples there are.
@@ -232,7 +262,14 @@ impl Examples {
         let missing = (0u32..)
             .zip(indices)
             .flat_map(|(new, &old)| self.missing_of(old).map(move |column| (new, column)));
-        Self { shape: self.shape.clone(), inputs, targets, missing: missing.collect() }
+        let poisoned = indices.iter().enumerate().filter(|(_, old)| self.poisoned.binary_search(old).is_ok());
+        Self {
+            shape: self.shape.clone(),
+            inputs,
+            targets,
+            missing: missing.collect(),
+            poisoned: poisoned.map(|(new, _)| new).collect(),
+        }
     }
 
     /// The raw picture at `index`, before scaling; `None` if the inputs are not pictures or the index is out of range.

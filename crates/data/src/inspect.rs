@@ -1,5 +1,7 @@
 //! What is in a data set, told before anything is trained on it: counts, ranges, duplicates, and leakage.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use crate::duplicates::{Index, Overlap};
@@ -136,21 +138,24 @@ fn fields(examples: &Examples, format: &InputFormat) -> Vec<FieldSummary> {
             };
             names.iter().enumerate().map(summary).collect()
         }
-        (Inputs::Floats(values), InputFormat::Table { columns, .. }) => {
-            table_fields(examples, values, columns)
+        (Inputs::Floats(values), InputFormat::Table { .. }) => {
+            table_fields(examples, values, &format.columns())
         }
         _ => Vec::new(),
     }
 }
 
-fn table_fields(examples: &Examples, values: &[f32], columns: &[Column]) -> Vec<FieldSummary> {
+fn table_fields(
+    examples: &Examples,
+    values: &[f32],
+    columns: &[(&Column, Range<usize>)],
+) -> Vec<FieldSummary> {
     let width = examples.input_len();
-    let mut start = 0;
     let mut fields = Vec::with_capacity(columns.len());
-    for (number, column) in (0u32..).zip(columns) {
+    for (number, (column, places)) in (0u32..).zip(columns) {
         let is_missing = |row: usize| examples.missing().binary_search(&(row as u32, number)).is_ok();
         let missing = examples.missing().iter().filter(|&&(_, column)| column == number).count();
-        let cells = values.chunks_exact(width).map(|row| &row[start..start + column.width()]);
+        let cells = values.chunks_exact(width).map(|row| &row[places.clone()]);
         let values = match column {
             Column::Numeric { mean, std, .. } => {
                 let present = cells.enumerate().filter(|&(row, _)| !is_missing(row));
@@ -166,7 +171,6 @@ fn table_fields(examples: &Examples, values: &[f32], columns: &[Column]) -> Vec<
             }
         };
         fields.push(FieldSummary { name: column.name().to_owned(), missing, values });
-        start += column.width();
     }
     fields
 }

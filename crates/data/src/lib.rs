@@ -29,7 +29,7 @@ pub mod split;
 mod table;
 
 pub use config::{DataConfig, Normalize, load};
-pub use dataset::{Column, Dataset, Format, InputFormat, Task};
+pub use dataset::{Cell, Column, Dataset, Format, InputFormat, Task};
 pub use duplicates::Overlap;
 pub use error::{ByteProblem, ConfigProblem, DataError, TableProblem};
 pub use examples::{Examples, Inputs, Picture, Targets};
@@ -37,5 +37,5 @@ pub use groups::Groups;
 pub use inspect::{ClassCount, FieldSummary, FieldValues, Inspection, SplitSummary, inspect};
 pub use named::{NamedInputs, inputs_from_bytes, inputs_from_file};
 pub use sampler::{epoch_order, poisson_batch};
-pub use sheet::{contact_sheet, side_by_side};
+pub use sheet::{contact_sheet, grid, side_by_side};
 pub use source::Source;

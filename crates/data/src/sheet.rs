@@ -21,17 +21,38 @@ pub fn contact_sheet(dataset: &Dataset, rows: usize, columns: usize) -> Result<V
         return Err(failed());
     };
     let (rows, columns) = (rows.clamp(1, classes.len().max(1)), columns.max(1));
+    let row = |class: u32| {
+        let indices = of_class(&dataset.train, class).take(columns);
+        let picture = |index| dataset.train.picture(index).map(Some).ok_or_else(failed);
+        let mut row: Vec<Option<Picture>> = indices.map(picture).collect::<Result<_, _>>()?;
+        row.resize(columns, None);
+        Ok(row)
+    };
+    let rows: Vec<Vec<Option<Picture>>> = (0u32..).take(rows).map(row).collect::<Result<_, _>>()?;
+    Ok(grid([channels, height, width], &rows).to_png())
+}
+
+/// Rows of pictures of `shape` each, `[channels, height, width]`, on a grey page. Places without a picture stay grey.
+///
+/// # Panics
+///
+/// If a picture is of another shape.
+#[must_use]
+pub fn grid([channels, height, width]: [usize; 3], rows: &[Vec<Option<Picture>>]) -> Picture {
     let side = |count: usize, size: usize| count * (size + GAP) + GAP;
-    let mut sheet =
-        Picture { channels, height: side(rows, height), width: side(columns, width), values: Vec::new() };
-    sheet.values = vec![BACKGROUND; channels * sheet.height * sheet.width];
-    for (row, class) in (0..rows).zip(0u32..) {
-        for (column, index) in of_class(&dataset.train, class).take(columns).enumerate() {
-            let picture = dataset.train.picture(index).ok_or_else(failed)?;
-            paste(&mut sheet, &picture, side(row, height), side(column, width));
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let (tall, wide) = (side(rows.len(), height), side(columns, width));
+    let values = vec![BACKGROUND; channels * tall * wide];
+    let mut sheet = Picture { channels, height: tall, width: wide, values };
+    for (row, pictures) in rows.iter().enumerate() {
+        for (column, picture) in pictures.iter().enumerate() {
+            let Some(picture) = picture else { continue };
+            let shape = [picture.channels, picture.height, picture.width];
+            assert_eq!(shape, [channels, height, width], "pictures of one shape");
+            paste(&mut sheet, picture, side(row, height), side(column, width));
         }
     }
-    Ok(sheet.to_png())
+    sheet
 }
 
 /// Pictures of one shape from left to right, `gap` white columns between them.

@@ -2,7 +2,8 @@
 //!
 //! [`Model`] is what is explained: a black box, one with gradients, or a network with its layers. [`Examples`] are the
 //! inputs and the class that each is explained for. A method is picked by [`MethodConfig`]; [`METHODS`] lists them with
-//! what each needs of the model. The functions of [`checks`] ask whether an attribution can be believed.
+//! what each needs of the model. The functions of [`checks`] ask whether an attribution can be believed. What a model makes
+//! of the data as a whole is told by [`tables`] and [`prototypes`]; [`SURVEYS`] lists how.
 //!
 //! What is explained is the logit of the class. A network with a single output has a logit for the second class only:
 //! there it is the class's logit minus the other's, plus or minus the output.
@@ -21,8 +22,10 @@ mod groups;
 pub mod methods;
 mod model;
 mod op;
+pub mod prototypes;
 mod quadrature;
 mod solve;
+mod surveys;
 pub mod tables;
 
 pub use attribution::{Attribution, Coarse, Gap};
@@ -32,3 +35,4 @@ pub use examples::Examples;
 pub use methods::{METHODS, Meaning, Method, MethodConfig, MethodInfo, Need};
 pub use model::{Layers, Model};
 pub use quadrature::gauss_legendre;
+pub use surveys::{SURVEYS, SurveyConfig, SurveyInfo};

@@ -4,5 +4,5 @@ mod partial_dependence;
 mod permutation_importance;
 
 pub(crate) use partial_dependence::probabilities;
-pub use partial_dependence::{PartialDependence, partial_dependence, quantile_grid};
-pub use permutation_importance::{Importance, permutation_importance};
+pub use partial_dependence::{Dependence, PartialDependence, partial_dependence, quantile_grid};
+pub use permutation_importance::{Importance, PermutationImportance, permutation_importance};

@@ -181,7 +181,7 @@ fn columns_that_matter_are_missed() {
 fn dependence_on_one_feature_of_a_linear_function() {
     let function = linear();
     let inputs = [1.0, 0.0, 0.0, 0.0, 2.0, 0.0];
-    let found = partial_dependence(&function, &inputs, 2, &[-1.0, 0.0, 1.0]);
+    let found = partial_dependence(&function, &inputs, &[2], &[-1.0, 0.0, 1.0]);
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
     let expected: Vec<f64> = [-1.0, 0.0, 1.0]
         .iter()
@@ -192,7 +192,12 @@ fn dependence_on_one_feature_of_a_linear_function() {
         .collect();
     near(&found.mean, &expected, 1e-6);
     assert!((f64::from(found.rows[(3 + 1) * 2]) - sigmoid(-2.0)).abs() < 1e-6);
+    // Columns that move together, as the values of one category do.
+    let found = partial_dependence(&function, &inputs, &[0, 2], &[1.0, 0.0, 0.0, 1.0]);
+    let [first, second] = [[2.0, 0.0], [3.0, 1.0]].map(|[x, y]| 0.5 * (sigmoid(x) + sigmoid(y)));
+    near(&found.mean, &[first, 1.0 - first, second, 1.0 - second], 1e-6);
     assert_eq!(quantile_grid(&[0.0, 5.0, 1.0, 5.0, 2.0, 7.0, 3.0, 9.0, 4.0, 9.0], 2, 0, 3), [0.0, 2.0, 4.0]);
     assert_eq!(quantile_grid(&[1.0, 1.0], 1, 0, 5), [1.0]);
+    assert_eq!(quantile_grid(&[0.0, 0.0, 0.0, 0.0, 5.0, 0.0, 9.0, 7.0], 1, 0, 3), [0.0, 5.0, 9.0]);
     assert!(quantile_grid(&[], 1, 0, 5).is_empty());
 }

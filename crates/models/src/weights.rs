@@ -1,13 +1,17 @@
-//! Weights in and out, under PyTorch's names and in PyTorch's layout.
+//! Weights in and out, under PyTorch's names and in PyTorch's layout, and any other tensors on the host as files.
 //!
 //! A name is the path of fields to the parameter, `fc1.weight`; a list of layers counts from one, so that
 //! `fc[0].weight` is `fc1.weight` too. A list with a plural name is PyTorch's `ModuleList`: `layers[0]` is `layers.0`.
+
+mod npy;
 
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+pub use npy::to_npy;
 
 /// A named set of tensors on the host, in the order of their names.
 pub type State = BTreeMap<String, HostTensor>;

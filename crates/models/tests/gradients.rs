@@ -258,6 +258,33 @@ fn check_conv2d(config: Conv2dConfig, size: [usize; 2], activation: Activation) 
         let sums = convolve(&a[0], &a[1], &a[2], batch, size, &config);
         sums.into_iter().map(|sum| apply(activation, sum)).collect()
     });
+    if activation == Activation::Identity {
+        check_transposed(&layer, size, &x, &found);
+    }
+}
+
+/// `⟨conv(x), y⟩ = ⟨x, transposed(y)⟩`, so that the gradients of one are values and gradients of the other.
+fn check_transposed(layer: &Conv2d, size: [usize; 2], x: &[f32], found: &Found) {
+    let [batch, outputs] = [x.len() / (layer.config().inputs * size[0] * size[1]), layer.config().outputs];
+    let [height, width] = layer.config().output_size(size).unwrap();
+    let shape = [batch, outputs, height, width];
+    let y = leaf(&probe(found.output.len()), shape);
+    let back = layer.transposed(y.clone(), size);
+    let sum = (back.clone() * tensor(x, back.dims())).sum();
+    let gradients = sum.backward();
+    let bias = values(layer.bias.val());
+    let unbiased = found.output.iter().enumerate();
+    let unbiased = unbiased.map(|(i, value)| value - bias[i / (height * width) % outputs]).collect();
+    let [(_, by_input), (_, by_weight), _] = &found.gradients[..] else { panic!("three gradients") };
+    let weight = layer.weight.val().grad(&gradients).unwrap();
+    for (what, ours, theirs) in [
+        ("value", values(back), by_input),
+        ("gradient by its input", values(y.grad(&gradients).unwrap()), &unbiased),
+        ("gradient by the weight", values(weight), by_weight),
+    ] {
+        let theirs: Vec<f64> = theirs.iter().map(|v: &f32| f64::from(*v)).collect();
+        close(&format!("transposed, {:?}", layer.config()), what, &ours, &theirs);
+    }
 }
 
 struct Norm {
@@ -364,6 +391,10 @@ fn batch_norm_in_evaluation() {
         check(&format!("batch norm, evaluation, {shape:?}"), &found, &[&x, &w, &b], &|a| {
             normalize(a, &moments, shape)
         });
+        let affine = layer.affine().map(|channel| channel.reshape([1, shape[1], 1]));
+        let [scale, offset] = affine;
+        let expected: Vec<f64> = found.output.iter().map(|v| f64::from(*v)).collect();
+        close("batch norm", "scale and offset", &values(input * scale + offset), &expected);
         assert_eq!(values(layer.running_mean.value_sync()), mean);
         assert_eq!(values(layer.running_var.value_sync()), var);
     }

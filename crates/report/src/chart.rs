@@ -4,10 +4,12 @@
 //! and are escaped. Colours are those constants below; the style sheet replaces them by the theme's own.
 
 mod axis;
+mod scale;
 
 use plotters::prelude::*;
 
 use crate::chart::axis::Axis;
+pub(crate) use crate::chart::scale::Scale;
 use crate::schema::{LineChart, Series};
 
 /// Colours of the lines, in order: Okabe and Ito's palette, "Color universal design" (2008), which people with any

@@ -1,7 +1,7 @@
 //! Typed findings in, one self-contained page out.
 //!
 //! A [`Report`] is plain data with a versioned schema. It is written as HTML for people, as JSON for machines and as
-//! Markdown for terminals and model cards:
+//! Markdown for terminals and model cards; a figure also as a picture of its own ([`to_svg`]):
 //!
 //! ```
 //! use crucible_report::{Report, Section, Value, to_html, to_json, to_markdown};
@@ -26,6 +26,7 @@ mod markdown;
 mod number;
 mod picture;
 mod schema;
+mod svg;
 mod value;
 
 pub use html::to_html;
@@ -37,4 +38,5 @@ pub use schema::{
     Align, Bar, BarChart, Block, Bound, Chart, Column, ConfusionMatrix, Fact, Figure, Gallery, Highlight,
     Level, Limit, LineChart, Note, Report, Section, Series, Table, VERSION, Verdict,
 };
+pub use svg::to_svg;
 pub use value::Value;

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use crucible_report::{
     Block, Chart, Figure, ReadError, Report, Section, VERSION, from_json, to_html, to_json, to_markdown,
+    to_svg,
 };
 use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser};
@@ -96,6 +97,19 @@ proptest! {
         let mut report = Report::new("", "");
         report.sections.push(Section::new("", "").block(figure));
         check_drawings(&to_html(&report))?;
+    }
+
+    #[test]
+    fn picture_files_are_well_formed_and_within_their_frame(report in arbitrary::report()) {
+        let blocks = report.sections.iter().flat_map(|section| &section.blocks);
+        for figure in blocks.filter_map(|block| if let Block::Figure(figure) = block { Some(figure) } else { None }) {
+            let Some(svg) = to_svg(figure) else { continue };
+            let file = roxmltree::Document::parse(&svg).map_err(|error| TestCaseError::fail(format!("{error}")))?;
+            for bar in file.descendants().filter(|node| node.attribute("class") == Some("bar")) {
+                let [x, width]: [f64; 2] = ["x", "width"].map(|name| bar.attribute(name).unwrap().parse().unwrap());
+                prop_assert!(x > 0.0 && width >= 0.0 && x + width < 760.0, "{} {}", x, width);
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use crucible_report::{
     Bar, BarChart, Bound, Chart, Column, ConfusionMatrix, Fact, Figure, Gallery, Level, Limit, LineChart,
-    Note, Picture, Png, Report, Section, Series, Table, Value, Verdict, to_html, to_markdown,
+    Note, Picture, Png, Report, Section, Series, Table, Value, Verdict, to_html, to_markdown, to_svg,
 };
 use scraper::{ElementRef, Html, Selector};
 
@@ -177,6 +177,62 @@ fn bars_start_at_zero_and_carry_whiskers() {
     assert_eq!(style(".bar"), ["left:20.00%;width:60.00%", "left:0.00%;width:20.00%"]);
     assert_eq!(style(".whisker"), ["left:60.00%;width:40.00%"]);
     assert_eq!(texts(&document, ".bars .right"), ["3.0 2.0–4.0", "\u{2212}1.0", "–"]);
+}
+
+/// The attributes of the elements of a class, in a file that is XML.
+fn drawn(svg: &str, class: &str, names: [&str; 2]) -> Vec<[f64; 2]> {
+    let document = roxmltree::Document::parse(svg).unwrap();
+    let elements = document.descendants().filter(|node| node.attribute("class") == Some(class));
+    elements.map(|node| names.map(|name| node.attribute(name).unwrap().parse().unwrap())).collect()
+}
+
+#[test]
+fn a_bar_chart_is_a_picture_file_with_the_same_proportions() {
+    let bars = [
+        ("<up> & \"away\"", Value::interval(Some(3.0), [2.0, 4.0], 1)),
+        ("down", Value::number(-1.0, 1)),
+        ("lost", Value::number(f64::NAN, 1)),
+    ];
+    let bars = bars.map(|(label, value)| Bar { label: label.to_owned(), value }).to_vec();
+    let svg = to_svg(&figure(Chart::Bar(BarChart { value_label: "gain".to_owned(), bars }))).unwrap();
+    let [up, down] = drawn(&svg, "bar", ["x", "width"]).try_into().unwrap();
+    let unit = down[1];
+    assert!((up[1] - 3.0 * unit).abs() < 0.2 && (up[0] - (down[0] + unit)).abs() < 0.2, "{up:?} {down:?}");
+    let whisker = drawn(&svg, "whisker", ["x1", "x2"])[0];
+    assert!((whisker[0] - (up[0] + 2.0 * unit)).abs() < 0.2, "{whisker:?}");
+    assert!((whisker[1] - (up[0] + 4.0 * unit)).abs() < 0.2, "{whisker:?}");
+    assert!((drawn(&svg, "zero", ["x1", "x2"])[0][0] - up[0]).abs() < 0.2);
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let words: Vec<&str> =
+        document.descendants().filter(|n| n.has_tag_name("text")).filter_map(|n| n.text()).collect();
+    let expected = [
+        "A figure",
+        "gain",
+        "<up> & \"away\"",
+        "3.0 (2.0–4.0)",
+        "down",
+        "\u{2212}1.0",
+        "lost",
+        "–",
+        "What to see.",
+    ];
+    assert_eq!(words, expected);
+}
+
+#[test]
+fn a_line_chart_is_a_picture_file_and_a_matrix_is_none() {
+    let series = vec![Series::new("one\u{1}", [[0.0, 1.0], [1.0, 2.0]]), Series::new("two", [[0.0, 3.0]])];
+    let chart = LineChart { x_label: "age".to_owned(), y_label: "share".to_owned(), log_y: false, series };
+    let svg = to_svg(&figure(Chart::Line(chart))).unwrap();
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let count = |name: &str| document.descendants().filter(|node| node.has_tag_name(name)).count();
+    assert_eq!((count("polyline"), count("circle")), (2, 3));
+    for word in ["A figure", "one ", "two", "age", "share", "What to see."] {
+        assert!(document.descendants().any(|node| node.text() == Some(word)), "{word}");
+    }
+    assert_eq!(to_svg(&figure(Chart::Line(LineChart::default()))), None);
+    assert_eq!(to_svg(&figure(Chart::Bar(BarChart::default()))), None);
+    assert_eq!(to_svg(&figure(Chart::ConfusionMatrix(ConfusionMatrix::default()))), None);
 }
 
 #[test]

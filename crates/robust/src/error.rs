@@ -1,6 +1,6 @@
 use crate::{Access, Norm, certify::NoBounds};
 
-/// Why an attack or a detector cannot be run.
+/// Why an attack, a certificate or a detector cannot be run.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RobustError {
     /// The radius is no radius.
@@ -38,14 +38,24 @@ pub enum RobustError {
         /// The attacks that the model suffices for.
         others: Vec<&'static str>,
     },
-    /// The attack knows no such ball.
-    #[error("{attack} is not defined for {norm}; these are: {}", list(others))]
+    /// A setting has a value that it cannot have.
+    #[error("{name} is {value}, and must be {needed}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it must be.
+        needed: &'static str,
+    },
+    /// The attack, or the certificate, knows no such ball.
+    #[error("{method} is not defined for {norm}; these are: {}", list(others))]
     Norm {
-        /// The attack.
-        attack: &'static str,
+        /// The attack or the certificate.
+        method: &'static str,
         /// The norm asked for.
         norm: Norm,
-        /// The attacks that know it.
+        /// The others that know it.
         others: Vec<&'static str>,
     },
     /// A class that the model does not have.
@@ -56,8 +66,8 @@ pub enum RobustError {
         /// How many there are.
         classes: usize,
     },
-    /// Interval training of a network with one output for two classes.
-    #[error("interval bounds need an output for each class; use the loss `cross-entropy`")]
+    /// Bounds of a network with one output for two classes.
+    #[error("bounds of logits need an output for each class; use the loss `cross-entropy`")]
     OneOutput,
     /// A trigger larger than the pictures.
     #[error("a patch of {size}x{size} does not fit on pictures of {height}x{width}")]

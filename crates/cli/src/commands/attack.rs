@@ -12,13 +12,20 @@ use crate::{
     findings::{self, robustness},
     output::{Output, Status},
     run::Run,
-    settings::{override_settings, settings},
+    settings::{choose, settings},
     threads,
     view::{self, View},
 };
 
+mod detect;
+mod poison;
+
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+
     /// The run folder
     #[arg(required_unless_present = "list")]
     run: Option<PathBuf>,
@@ -38,6 +45,10 @@ pub(crate) struct Args {
     /// Attack the first N test examples [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
+
+    /// Also say of each example whether it is fooled
+    #[arg(long)]
+    each: bool,
 
     /// Also at a quarter, a half and three quarters of the radius
     #[arg(long)]
@@ -60,6 +71,14 @@ pub(crate) struct Args {
     list: bool,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Train a recipe on data with a backdoor in them, for research on one's own data
+    Poison(poison::Args),
+    /// Look for a backdoor in a run's network and in the data that it was trained on
+    Detect(detect::Args),
+}
+
 /// Reads a norm by its name.
 fn norm() -> impl TypedValueParser<Value = Norm> {
     let find =
@@ -68,11 +87,19 @@ fn norm() -> impl TypedValueParser<Value = Norm> {
 }
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
+    match &args.action {
+        None => attack(&args, output),
+        Some(Action::Poison(args)) => poison::run(args, output),
+        Some(Action::Detect(args)) => detect::run(args, output),
+    }
+}
+
+fn attack(args: &Args, output: &Output) -> Result<Status, CliError> {
     let Some(path) = args.run.as_deref().filter(|_| !args.list) else {
         list(output);
         return Ok(Status::Done);
     };
-    let config = configure(&args.method, &args.set)?;
+    let config = choose("attack", &AttackConfig::all(), &args.method, &args.set)?;
     threads::start(None)?;
     let run = Run::open(path)?;
     let recipe = run.recipe()?;
@@ -82,11 +109,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let count = args.count.map_or(examples.len(), |count| (count as usize).min(examples.len()));
     let threat = Threat::new(args.norm, args.eps, view.range)?;
     let inputs = valid_inputs(examples, count, view.range);
-    let labels = &examples.classes().expect("a classifier's examples have classes")[..count];
-    let batch = match *examples.shape() {
-        [channels, height, width] => Batch::new(&inputs, labels).pictures([channels, height, width]),
-        _ => Batch::new(&inputs, labels),
-    };
+    let batch = view::batch(examples, &inputs);
     let attacked = Attacked { view: &view, batch, threat, config: &config, seed: args.seed };
 
     let clean = attacked.clean();
@@ -105,7 +128,13 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
         }
         curve.push((threat.eps(), found.robust()));
     }
-    let classes = view.classes.iter().cloned().zip(by_class(&found.fooled, labels, view.classes.len()));
+    if args.each {
+        for (index, (fooled, label)) in found.fooled.iter().zip(batch.labels).enumerate() {
+            output.object(&json!({ "index": index, "label": label, "fooled": fooled }));
+            output.line(format!("{index}: {}fooled, class {label}", if *fooled { "" } else { "not " }));
+        }
+    }
+    let classes = view.classes.iter().cloned().zip(by_class(&found.fooled, batch.labels, view.classes.len()));
     let result = robustness::Robustness {
         method: config.name(),
         settings: settings(&config),
@@ -135,7 +164,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
 
 /// Inputs that lie in the valid range; those of a table are cut to it where the split reaches further than the training
 /// split did.
-fn valid_inputs(examples: &Examples, count: usize, [low, high]: [f32; 2]) -> Vec<f32> {
+pub(super) fn valid_inputs(examples: &Examples, count: usize, [low, high]: [f32; 2]) -> Vec<f32> {
     let mut inputs = view::inputs(examples, 0..count);
     inputs.iter_mut().for_each(|value| *value = value.clamp(low, high));
     inputs
@@ -176,19 +205,6 @@ impl Attacked<'_> {
         let (from, to) = (Victim::WhiteBox(&other.model), Victim::WhiteBox(&self.view.model));
         Ok(crucible_robust::transfer(from, to, self.config, self.batch, &self.threat, &mut rng)?)
     }
-}
-
-/// The attack of that name with its settings overridden.
-fn configure(method: &str, overrides: &[String]) -> Result<AttackConfig, CliError> {
-    let all = AttackConfig::all();
-    let Some((_, _, config)) = all.iter().find(|(name, _, _)| *name == method) else {
-        let names: Vec<&str> = all.iter().map(|(name, _, _)| *name).collect();
-        return Err(CliError::Usage(format!(
-            "there is no attack `{method}`; there are: {}",
-            names.join(", ")
-        )));
-    };
-    override_settings(config, overrides)
 }
 
 fn list(output: &Output) {

@@ -1,8 +1,11 @@
-use std::path::{Path, PathBuf};
+mod files;
+mod survey;
 
-use crucible_data::seed;
+use std::path::PathBuf;
+
+use crucible_data::{InputFormat, seed};
 use crucible_explain::{
-    Attribution, Layers, METHODS, MethodConfig, Model,
+    Attribution, ExplainError, Layers, METHODS, MethodConfig, Model, Need, SURVEYS, SurveyConfig,
     checks::{
         InfidelityConfig, Randomisation, RandomisationConfig, RemovalConfig, SensitivityConfig, infidelity,
         max_sensitivity, randomisation, removal,
@@ -10,7 +13,7 @@ use crucible_explain::{
 };
 use crucible_models::{
     Network,
-    weights::{HostTensor, State, collect, to_safetensors},
+    weights::{HostTensor, State, collect},
 };
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -26,8 +29,10 @@ use crate::{
     run::Run,
     settings::{override_settings, settings},
     threads,
-    view::View,
+    view::{self, View},
 };
+use files::{Arrays, Files};
+use survey::Survey;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -35,7 +40,8 @@ pub(crate) struct Args {
     #[arg(required_unless_present = "list")]
     run: Option<PathBuf>,
 
-    /// How to explain; several for a comparison side by side
+    /// How to explain: single inputs, several methods for a comparison side by side, or the data as a whole
+    /// (permutation-importance, partial-dependence, prototypes); --list tells more
     #[arg(long = "method", value_name = "NAME", default_value = "integrated-gradients")]
     methods: Vec<String>,
 
@@ -47,17 +53,21 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     mistakes: Option<u32>,
 
-    /// Explain the first N test examples
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    count: u32,
+    /// Explain the first N test examples [default: 8; all where the data are explained as a whole]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    count: Option<u32>,
 
-    /// Explain this class in the place of the one that the network answers
+    /// Explain this class in the place of the one that the network answers; for partial-dependence, of the last class
     #[arg(long, value_name = "NAME")]
     class: Option<String>,
 
     /// Where to write pictures and arrays [default: RUN/explanations]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    /// The form of arrays
+    #[arg(long, value_enum, default_value_t = Arrays::Safetensors)]
+    arrays: Arrays,
 
     /// Do not check whether the explanations are true
     #[arg(long)]
@@ -78,73 +88,137 @@ pub(crate) struct Args {
 
 /// Examples whose explanations are checked; the checks explain each many times.
 const CHECKED: usize = 8;
+/// Examples that are explained where nobody says how many, and at most.
+const COUNT: u32 = 8;
+const MOST: u32 = 10_000;
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let Some(path) = args.run.as_deref().filter(|_| !args.list) else {
         list(output)?;
         return Ok(Status::Done);
     };
-    let configs: Vec<MethodConfig> = args
-        .methods
-        .iter()
-        .map(|name| override_settings(&MethodConfig::named(name)?, &args.set))
-        .collect::<Result<_, CliError>>()?;
+    let plan = Plan::new(&args)?;
     threads::start(None)?;
     let run = Run::open(path)?;
+    plan.check(&run)?;
     let recipe = run.recipe()?;
     let data = run.data(&recipe)?;
     let view = View::new(&run, &data.train)?;
-    let asked = Asked {
-        file: args.input.as_deref(),
-        mistakes: args.mistakes.map(|count| count as usize),
-        count: args.count as usize,
-        class: args.class.as_deref(),
-    };
-    let question = Question::new(&asked, &run, &data, &view)?;
-    let scene = Scene { run: &run, view: &view, question: &question, seed: args.seed };
-
     let folder = args.out.clone().unwrap_or_else(|| run.folder.path("explanations"));
-    let mut explanations = Vec::new();
-    for config in configs {
-        let attribution = scene.attribute(&config)?;
-        let trust = match args.no_checks {
-            true => None,
-            false => Some(scene.trust(&config, &attribution)?),
+    let files = Files { folder, arrays: args.arrays };
+
+    let mut said = Vec::new();
+    if !plan.methods.is_empty() {
+        let asked = Asked {
+            file: args.input.as_deref(),
+            mistakes: args.mistakes.map(|count| count as usize),
+            count: args.count.unwrap_or(COUNT) as usize,
+            class: args.class.as_deref(),
         };
-        explanations.push(Explanation { config, attribution, trust });
+        let question = Question::new(&asked, &run, &data, &view)?;
+        let scene = Scene { run: &run, view: &view, question: &question, seed: args.seed };
+        said.extend(scene.explain(plan.methods, !args.no_checks, &files)?);
     }
-    let about =
-        explanations.iter().map(|explanation| explanation.config.name()).collect::<Vec<_>>().join("-");
-    std::fs::create_dir_all(&folder).map_err(|source| {
-        let path = folder.clone();
-        CliError::File { action: "write", path, source }
-    })?;
-    let files: Vec<Vec<Vec<PathBuf>>> = explanations
-        .iter()
-        .map(|explanation| write(&folder, explanation, &question, &run))
-        .collect::<Result<_, _>>()?;
-    let section = findings::explanation::section(&explanations, &question, &run.config.format.input, &about);
-    findings::keep(&run.folder, &format!("explain-{about}"), &section)?;
+    if !plan.surveys.is_empty() {
+        let class = args.class.as_deref().map(|name| view::class(&view.classes, name)).transpose()?;
+        let split = data.splits().last().expect("the training split is always there");
+        let count = args.count.map(|count| count as usize);
+        let survey = Survey::new(&run, &view, split, count, class, &files, args.seed);
+        for config in &plan.surveys {
+            said.push(survey.take(config)?);
+        }
+    }
     let report = findings::refresh(&run, &recipe, &data)?;
-    for (explanation, files) in explanations.iter().zip(&files) {
-        for (index, files) in files.iter().enumerate() {
-            let gap = explanation.attribution.gaps.as_ref().map(|gaps| gaps[index]);
-            let name = explanation.config.name();
-            output.object(&json!({
-                "method": name, "input": question.names[index], "class": question.class(index),
-                "completeness_gap": gap.map(|gap| gap.relative), "files": files,
-            }));
-        }
-        output.line(findings::explanation::text(explanation, &question));
-        if let Some(trust) = &explanation.trust {
-            output.object(&json!({ "method": explanation.config.name(), "checks": trust.object() }));
-        }
+    for said in said {
+        said.objects.iter().for_each(|object| output.object(object));
+        output.line(said.text);
     }
-    output.line(format!("Pictures and arrays: {}", folder.display()));
+    output.line(format!("Pictures and arrays: {}", files.folder.display()));
     if let Some(report) = report {
         output.line(format!("Report: {}", report.display()));
     }
     Ok(Status::Done)
+}
+
+/// What an explanation says, for machines and for people.
+struct Said {
+    objects: Vec<serde_json::Value>,
+    text: String,
+}
+
+impl Said {
+    /// Every object names the files.
+    fn new(mut objects: Vec<serde_json::Value>, files: &[PathBuf], text: String) -> Self {
+        objects.iter_mut().for_each(|object| object["files"] = json!(files));
+        Self { objects, text }
+    }
+}
+
+/// What is asked for: explanations of single inputs, and of the data as a whole.
+struct Plan {
+    methods: Vec<MethodConfig>,
+    surveys: Vec<SurveyConfig>,
+}
+
+impl Plan {
+    fn new(args: &Args) -> Result<Self, CliError> {
+        let (mut methods, mut surveys) = (Vec::new(), Vec::new());
+        for name in &args.methods {
+            match SurveyConfig::named(name) {
+                Some(config) => surveys.push(override_settings(&config, &args.set)?),
+                None => methods.push(override_settings(&method(name)?, &args.set)?),
+            }
+        }
+        let plan = Self { methods, surveys };
+        for survey in &plan.surveys {
+            survey.check()?;
+            let name = survey.info().name;
+            if args.input.is_some() || args.mistakes.is_some() {
+                return Err(CliError::Usage(format!(
+                    "{name} explains the data as a whole; --input and --mistakes pick single inputs for other methods"
+                )));
+            }
+            if args.class.is_some() && matches!(survey, SurveyConfig::PermutationImportance(_)) {
+                return Err(CliError::Usage(format!(
+                    "{name} asks about all classes at once; leave out --class"
+                )));
+            }
+        }
+        if let Some(count) = args.count.filter(|count| *count > MOST && !plan.methods.is_empty()) {
+            return Err(CliError::Usage(format!("--count is {count}; at most {MOST} inputs are explained")));
+        }
+        Ok(plan)
+    }
+
+    /// Refuses what pictures have no answer to.
+    fn check(&self, run: &Run) -> Result<(), CliError> {
+        let pictures = matches!(run.config.format.input, InputFormat::Image { .. });
+        match self.surveys.iter().map(SurveyConfig::info).find(|info| info.tables && pictures) {
+            None => Ok(()),
+            Some(info) => {
+                let simple =
+                    METHODS.iter().filter(|info| matches!(info.need, Need::Scores | Need::Gradients));
+                let whole = SURVEYS.iter().filter(|info| !info.tables).map(|info| info.name);
+                let works: Vec<&str> = simple.map(|info| info.name).chain(whole).collect();
+                Err(CliError::Usage(format!(
+                    "{} is for the columns of a table, and this run reads pictures; these work: {}",
+                    info.name,
+                    works.join(", ")
+                )))
+            }
+        }
+    }
+}
+
+/// The method of this name with its defaults.
+fn method(name: &str) -> Result<MethodConfig, ExplainError> {
+    MethodConfig::named(name).map_err(|error| match error {
+        ExplainError::NoSuchMethod { name, known } => {
+            let surveys = SURVEYS.iter().map(|info| info.name);
+            ExplainError::NoSuchMethod { name, known: known.into_iter().chain(surveys).collect() }
+        }
+        error => error,
+    })
 }
 
 struct Scene<'a> {
@@ -167,6 +241,63 @@ impl Scene<'_> {
             outputs: self.run.config.outputs,
         };
         Model::layered(&view.model, layers)
+    }
+
+    /// Explains the inputs by each method, and leaves a section for the report.
+    fn explain(
+        &self,
+        configs: Vec<MethodConfig>,
+        checks: bool,
+        files: &Files,
+    ) -> Result<Vec<Said>, CliError> {
+        let mut explanations = Vec::new();
+        for config in configs {
+            let attribution = self.attribute(&config)?;
+            let trust = checks.then(|| self.trust(&config, &attribution)).transpose()?;
+            explanations.push(Explanation { config, attribution, trust });
+        }
+        let names: Vec<&str> = explanations.iter().map(|explanation| explanation.config.name()).collect();
+        let about = names.join("-");
+        let said = explanations.iter().map(|explanation| self.say(explanation, files));
+        let said = said.collect::<Result<_, _>>()?;
+        let format = &self.run.config.format.input;
+        let section = findings::explanation::section(&explanations, self.question, format, &about);
+        findings::keep(&self.run.folder, &format!("explain-{about}"), &section)?;
+        Ok(said)
+    }
+
+    /// Writes a method's arrays and a picture for each input, and says what was found.
+    fn say(&self, explanation: &Explanation, files: &Files) -> Result<Said, CliError> {
+        let (question, name) = (self.question, explanation.config.name());
+        let shape = [&[question.targets.len()][..], &self.run.config.format.input.shape()].concat();
+        let tensor = |values: &[f32]| HostTensor { shape: shape.clone(), values: values.to_vec() };
+        let arrays: State = [("values", &explanation.attribution.values), ("inputs", &question.inputs)]
+            .into_iter()
+            .map(|(name, values)| (name.to_owned(), tensor(values)))
+            .collect();
+        let arrays = files.save_arrays(name, &arrays)?;
+        let mut objects = Vec::new();
+        for index in 0..question.targets.len() {
+            let file = format!("{name}-{index}");
+            let picture = match findings::explanation::overlay(explanation, question, index) {
+                Some(picture) => Some(files.save(&format!("{file}.png"), &picture.to_png())?),
+                None => {
+                    let format = &self.run.config.format.input;
+                    let bars = findings::explanation::bars(explanation, question, index, format);
+                    files.save_figure(&file, &bars)?
+                }
+            };
+            let gap = explanation.attribution.gaps.as_ref().map(|gaps| gaps[index]);
+            let files: Vec<&PathBuf> = arrays.iter().chain(&picture).collect();
+            objects.push(json!({
+                "method": name, "input": question.names[index], "class": question.class(index),
+                "completeness_gap": gap.map(|gap| gap.relative), "files": files,
+            }));
+        }
+        if let Some(trust) = &explanation.trust {
+            objects.push(json!({ "method": name, "checks": trust.object() }));
+        }
+        Ok(Said { objects, text: findings::explanation::text(explanation, question) })
     }
 
     fn attribute(&self, config: &MethodConfig) -> Result<Attribution, CliError> {
@@ -211,52 +342,30 @@ impl Scene<'_> {
     }
 }
 
-/// Writes a method's arrays and a picture for each input that is one; returns the files of each input.
-fn write(
-    folder: &Path,
-    explanation: &Explanation,
-    question: &Question,
-    run: &Run,
-) -> Result<Vec<Vec<PathBuf>>, CliError> {
-    let save = |name: String, bytes: Vec<u8>| {
-        let path = folder.join(name);
-        match std::fs::write(&path, bytes) {
-            Ok(()) => Ok(path),
-            Err(source) => Err(CliError::File { action: "write", path, source }),
-        }
-    };
-    let shape = [&[question.targets.len()][..], &run.config.format.input.shape()].concat();
-    let tensor = |values: &[f32]| HostTensor { shape: shape.clone(), values: values.to_vec() };
-    let arrays: State = [("values", &explanation.attribution.values), ("inputs", &question.inputs)]
-        .into_iter()
-        .map(|(name, values)| (name.to_owned(), tensor(values)))
-        .collect();
-    let name = explanation.config.name();
-    let arrays = save(format!("{name}.safetensors"), to_safetensors(&arrays, None))?;
-    let files = (0..question.targets.len()).map(|index| {
-        let picture = findings::explanation::overlay(explanation, question, index);
-        let picture = picture.map(|picture| save(format!("{name}-{index}.png"), picture.to_png()));
-        Ok([arrays.clone()].into_iter().chain(picture.transpose()?).collect())
-    });
-    files.collect()
-}
-
 fn list(output: &Output) -> Result<(), CliError> {
+    let say = |name: &str, doc: &str, need: &str, settings: &[(String, String)]| {
+        let settings: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        output.line(format!("{name:<22} {doc}\n{:22} needs {need}; {}", "", settings.join(" ")));
+    };
+    let keyed = |settings: &[(String, String)]| {
+        settings.iter().cloned().collect::<std::collections::BTreeMap<_, _>>()
+    };
     for info in METHODS {
         let settings = settings(&MethodConfig::named(info.name)?);
         output.object(&json!({
-            "name": info.name, "about": info.doc, "need": info.need, "meaning": info.meaning,
-            "settings": settings.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+            "name": info.name, "about": info.doc, "explains": "inputs", "need": info.need, "meaning": info.meaning,
+            "settings": keyed(&settings),
         }));
-        let settings: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        output.line(format!(
-            "{:<22} {}\n{:22} needs {}; {}",
-            info.name,
-            info.doc,
-            "",
-            info.need,
-            settings.join(" ")
-        ));
+        say(info.name, info.doc, &info.need.to_string(), &settings);
+    }
+    for info in SURVEYS {
+        let settings = settings(&SurveyConfig::named(info.name));
+        let need = if info.tables { "table" } else { "features" };
+        output.object(&json!({
+            "name": info.name, "about": info.doc, "explains": "data", "need": need, "settings": keyed(&settings),
+        }));
+        let need = if info.tables { "a table, of which it takes all rows" } else { "all examples" };
+        say(info.name, info.doc, need, &settings);
     }
     Ok(())
 }

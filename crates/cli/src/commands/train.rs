@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     error::CliError,
-    findings::{self, Ending},
+    findings::{self, Ending, Summary},
     output::{Output, Status},
     progress::Progress,
     recipe::{Recipe, SHIPPED, Source},
@@ -45,11 +45,28 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     threads::start(None)?;
     let sitting = match &args.resume {
         Some(path) => Sitting::resume(path)?,
-        None => Sitting::begin(&args)?,
+        None => Sitting::begin(args.recipe.as_deref(), &args.set, args.out.as_deref())?,
     };
-    let stop = stop_on_interrupt();
-    let outcome = sitting.train(&stop, output)?;
-    sitting.conclude(outcome, output)
+    Ok(sitting.run(output)?.status)
+}
+
+/// Trains a recipe with overrides, in the folder `out` or in one named after it.
+pub(super) fn train_recipe(
+    recipe: &str,
+    set: &[String],
+    out: Option<&Path>,
+    output: &Output,
+) -> Result<Trained, CliError> {
+    threads::start(None)?;
+    Sitting::begin(Some(recipe), set, out)?.run(output)
+}
+
+/// How training ended.
+pub(super) struct Trained {
+    pub(super) status: Status,
+    pub(super) folder: RunFolder,
+    /// What the report says; none where training was interrupted.
+    pub(super) summary: Option<Summary>,
 }
 
 /// A job that is ready to run: everything checked and loaded, the folder made.
@@ -65,12 +82,12 @@ struct Sitting {
 }
 
 impl Sitting {
-    fn begin(args: &Args) -> Result<Self, CliError> {
-        let source = Source::find(args.recipe.as_deref())?;
-        let checked = source.check(&args.set)?;
+    fn begin(recipe: Option<&str>, set: &[String], out: Option<&Path>) -> Result<Self, CliError> {
+        let source = Source::find(recipe)?;
+        let checked = source.check(set)?;
         let recipe = checked.value;
-        let root = match &args.out {
-            Some(root) => root.clone(),
+        let root = match out {
+            Some(root) => root.to_owned(),
             None => free_folder(Path::new("runs"), &source.stem),
         };
         let device = Device::flex();
@@ -91,6 +108,13 @@ impl Sitting {
             config.write(&folder)?;
         }
         Ok(Self { recipe, data, config, network, objective, folder, device })
+    }
+
+    /// Trains to the end or to Ctrl-C, and writes the report.
+    fn run(self, output: &Output) -> Result<Trained, CliError> {
+        let stop = stop_on_interrupt();
+        let outcome = self.train(&stop, output)?;
+        self.conclude(outcome, output)
     }
 
     fn train(&self, stop: &AtomicBool, output: &Output) -> Result<Outcome, CliError> {
@@ -123,7 +147,7 @@ impl Sitting {
     }
 
     /// Writes the report and says how it ended.
-    fn conclude(self, outcome: Outcome, output: &Output) -> Result<Status, CliError> {
+    fn conclude(self, outcome: Outcome, output: &Output) -> Result<Trained, CliError> {
         let root = self.folder.root().display().to_string();
         let Outcome { network, reason, epochs, best_epoch, steps, seconds } = outcome;
         let peak_memory = peak_memory();
@@ -132,7 +156,7 @@ impl Sitting {
             output.line(format!(
                 "Stopped at step {steps}; everything is saved. Go on with:\n  crucible train --resume {root}"
             ));
-            return Ok(Status::Interrupted);
+            return Ok(Trained { status: Status::Interrupted, folder: self.folder, summary: None });
         }
         let run = Run { folder: self.folder, config: self.config, network, device: self.device };
         let ending = Ending { reason, best_epoch, steps, seconds, epochs, peak_memory };
@@ -147,7 +171,8 @@ impl Sitting {
         output.line(last_words(&ending, unmet));
         output.line(&summary.sentence);
         output.line(format!("Report: {}", run.folder.path("report.html").display()));
-        Ok(if unmet { Status::NotMet } else { Status::Done })
+        let status = if unmet { Status::NotMet } else { Status::Done };
+        Ok(Trained { status, folder: run.folder, summary: Some(summary) })
     }
 }
 
@@ -163,7 +188,7 @@ type Prepared = (Dataset, RunConfig, Network, Box<dyn Objective>);
 
 /// Loads the data, checks that recipe and data fit each other, and builds the network, before anything is written.
 fn prepare(recipe: &Recipe, device: &Device) -> Result<Prepared, CliError> {
-    let data = crucible_data::load(&recipe.data, Path::new(""), recipe.seed)?;
+    let data = recipe.load()?;
     Job::check(&recipe.train, &data)?;
     let config = RunConfig::new(recipe, &data)?;
     let network = config.fresh_network(recipe.seed, device)?;
@@ -190,8 +215,12 @@ fn prepare(recipe: &Recipe, device: &Device) -> Result<Prepared, CliError> {
 fn describe(recipe: &Recipe, data: &Dataset, folder: &RunFolder) -> String {
     let counts: Vec<String> =
         data.splits().map(|(name, examples)| format!("{} {name}", examples.len())).collect();
+    let poisoned = match data.train.poisoned().len() {
+        0 => String::new(),
+        count => format!(", {count} of them poisoned on purpose"),
+    };
     format!(
-        "{}: {} examples, seed {}, in {}",
+        "{}: {} examples{poisoned}, seed {}, in {}",
         data.name,
         counts.join(", "),
         recipe.seed,

@@ -128,10 +128,9 @@ pub(crate) fn section(
                 .block(gallery(explanations, question));
         }
         InputShape::Features { .. } | InputShape::Sequence { .. } => {
-            let columns = column_names(format);
             for explanation in explanations {
                 for index in 0..question.targets.len().min(SHOWN) {
-                    section = section.block(bars(explanation, question, index, &columns));
+                    section = section.block(bars(explanation, question, index, format));
                 }
             }
         }
@@ -190,7 +189,14 @@ fn gallery(explanations: &[Explanation], question: &Question) -> Gallery {
     Gallery { pictures: pictures.collect(), caption: String::new() }
 }
 
-fn bars(explanation: &Explanation, question: &Question, index: usize, columns: &[String]) -> Figure {
+/// The columns of an input that matter most.
+pub(crate) fn bars(
+    explanation: &Explanation,
+    question: &Question,
+    index: usize,
+    format: &InputFormat,
+) -> Figure {
+    let columns = column_names(format);
     let features = question.shape.features();
     let values = &explanation.attribution.values[index * features..][..features];
     let mut order: Vec<usize> = (0..features).collect();

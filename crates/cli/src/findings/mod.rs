@@ -1,10 +1,15 @@
 //! From measurements to the report: each section is a file, and [`write()`] is their order.
 
+mod backdoor;
 mod classification;
 mod cost;
 mod curves;
+pub(crate) mod dependence;
+pub(crate) mod detection;
 pub(crate) mod explanation;
+pub(crate) mod importance;
 mod mistakes;
+pub(crate) mod prototypes;
 mod regression;
 pub(crate) mod robustness;
 
@@ -17,6 +22,7 @@ use crucible_report::{Fact, Report, Section, Value, to_html, to_json};
 use crucible_train::{EpochRecord, Evaluation, RunFolder, StopReason, evaluate};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use backdoor::Backdoor;
 pub(crate) use classification::classification;
 pub(crate) use regression::regression;
 
@@ -64,6 +70,8 @@ pub(crate) struct Summary {
     pub(crate) loss: Option<f64>,
     pub(crate) accuracy: Option<f64>,
     pub(crate) interval: Option<[f64; 2]>,
+    /// What the recipe's backdoor does to the network, where it plants one.
+    pub(crate) backdoor: Option<Backdoor>,
 }
 
 /// Where other verbs leave their sections of the report, one file each.
@@ -123,10 +131,17 @@ pub(crate) fn write(
     let evaluation = evaluate(&run.network, examples, run.config.loss.loss(), task, &run.device);
     let mut report = Report::new(title(run, recipe), "");
     report.created = now();
-    let summary = add_result(&mut report, split, examples, &evaluation, run);
-    report.summary.clone_from(&summary.sentence);
+    let mut summary = add_result(&mut report, split, examples, &evaluation, run);
     report.facts = facts(run, recipe, data, ending);
     report.sections.insert(0, curves::section(ending, recipe));
+    if let Some(poison) = &recipe.poison {
+        let backdoor = Backdoor::measure(poison, run, data)?;
+        summary.sentence = format!("{} {}", backdoor.sentence(), summary.sentence);
+        report.add_highlight("Trigger success", backdoor.value(), backdoor.detail());
+        report.sections.insert(0, backdoor.section());
+        summary.backdoor = Some(backdoor);
+    }
+    report.summary.clone_from(&summary.sentence);
     report.sections.extend(mistakes::section(&evaluation, examples, task));
     let features = run.config.input_shape().features();
     let layers = summarize(&run.network, features, &run.device);
@@ -163,6 +178,7 @@ fn add_result(
             loss,
             accuracy: accuracy.filter(|_| on_test),
             interval: interval.filter(|_| on_test),
+            backdoor: None,
         };
     }
     let found = regression(evaluation, examples, task).unwrap_or_default();
@@ -176,6 +192,7 @@ fn add_result(
         loss,
         accuracy: None,
         interval: None,
+        backdoor: None,
     }
 }
 

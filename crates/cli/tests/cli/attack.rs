@@ -90,7 +90,7 @@ fn questions_that_an_attack_cannot_answer() {
 #[test]
 fn every_defence_trains_and_resumes_to_the_same_bytes() {
     let place = pictures();
-    for name in ["pgd", "fast", "trades", "ibp"] {
+    for name in ["pgd", "fast", "trades", "ibp", "crown-ibp"] {
         place.write("job.toml", format!("{PICTURES}\n[defence]\nname = \"{name}\"\neps = 0.1\n"));
         let end = last(&place, &["train", "job.toml", "--out", name]);
         assert!(end["test_accuracy"].as_f64().unwrap() > 0.9, "{name}: {end}");
@@ -113,15 +113,53 @@ fn what_is_certain_is_never_broken() {
     let [verified, robust] =
         [&certain["verified_accuracy"], &attacked["robust_accuracy"]].map(|v| v.as_f64().unwrap());
     assert!(verified > 0.5 && verified <= robust, "{verified} certain, {robust} robust");
+    let each = |args: &[&str], key: &str| -> Vec<bool> {
+        let objects = place
+            .ok(&[args, &["run", "--eps", "0.1", "--count", "12", "--each", "--json"]].concat())
+            .objects();
+        let rows = objects[..12].iter().enumerate();
+        rows.map(|(index, row)| {
+            assert_eq!((row["index"].as_u64(), row["label"].is_u64()), (Some(index as u64), true), "{row}");
+            row[key].as_bool().unwrap()
+        })
+        .collect()
+    };
+    let fooled = each(&["attack", "--method", "pgd"], "fooled");
+    let [interval, linear] =
+        ["ibp", "crown-ibp"].map(|method| each(&["certify", "--method", method], "certified"));
+    for ((fooled, interval), linear) in fooled.into_iter().zip(interval).zip(linear) {
+        assert!(!(interval || linear) || !fooled);
+        assert!(linear || !interval);
+    }
     let smoothed = last(&place, &["certify", "run", "--method", "smoothing", "--eps", "0.2", "--count", "6"]);
     assert!(smoothed["verified_accuracy"].as_f64().unwrap() <= smoothed["clean_accuracy"].as_f64().unwrap());
     let report = place.text("run/report.html");
     assert!(report.contains("Certain within L∞ 0.1") && report.contains("Certain within L2 0.2"));
     place.refuses(
-        &["certify", "run", "--method", "smoothing", "--sigma", "0"],
+        &["certify", "run", "--method", "smoothing", "--set", "sigma=0"],
         2,
-        "--sigma is 0, and must be a positive number",
+        "sigma is 0, and must be a positive number",
     );
+    place.refuses(
+        &["certify", "run", "--method", "proof"],
+        2,
+        "there is no certificate `proof`; there are: ibp, crown-ibp, smoothing",
+    );
+    let list = place.ok(&["certify", "--list"]).out;
+    assert!(list.contains("ibp ") && list.contains("sigma=0.25"), "{list}");
+}
+
+#[test]
+fn one_output_for_two_classes_has_no_bounds() {
+    let place = pictures();
+    place.edit("job.toml", "batch_size = 8", "batch_size = 8\nloss = \"binary-cross-entropy\"");
+    place.ok(&["train", "job.toml", "--out", "run", "--quiet"]);
+    place.refuses(
+        &["certify", "run"],
+        2,
+        "bounds of logits need an output for each class; use the loss `cross-entropy`",
+    );
+    place.ok(&["certify", "run", "--method", "smoothing", "--count", "2", "--set", "estimate=10"]);
 }
 
 #[test]

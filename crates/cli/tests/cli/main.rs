@@ -6,6 +6,7 @@ mod attack;
 mod contract;
 mod explain;
 mod gallery;
+mod poison;
 mod regression;
 mod resume;
 mod support;

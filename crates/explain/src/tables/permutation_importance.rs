@@ -1,7 +1,30 @@
 use crucible_models::Classifier;
 use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use crate::draws::order;
+use crate::{ExplainError, draws::order, error::at_least};
+
+/// The settings of permutation importance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PermutationImportance {
+    /// How often each column is shuffled.
+    #[schemars(range(min = 1))]
+    pub repeats: usize,
+}
+
+impl Default for PermutationImportance {
+    fn default() -> Self {
+        Self { repeats: 10 }
+    }
+}
+
+impl PermutationImportance {
+    pub(crate) fn check(&self) -> Result<(), ExplainError> {
+        at_least("repeats", self.repeats, 1)
+    }
+}
 
 /// What a model loses where a column no longer belongs to its rows.
 #[derive(Debug, Clone, PartialEq)]

@@ -42,6 +42,14 @@ impl BatchNorm {
         &self.name
     }
 
+    /// What evaluation multiplies the values of each channel by, and what it then adds, `[channels]` each.
+    #[must_use]
+    pub fn affine(&self) -> [Tensor<1>; 2] {
+        let scale = self.weight.val() / (self.running_var.value_sync() + EPSILON).sqrt();
+        let offset = self.bias.val() - self.running_mean.value_sync() * scale.clone();
+        [scale, offset]
+    }
+
     /// Normalizes by the batch's statistics while `training` (and records them), else by the running ones.
     #[must_use]
     pub fn forward(&self, input: Tensor<3>, training: bool) -> Tensor<3> {

@@ -1,5 +1,5 @@
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, module::conv_transpose2d, ops::ConvTransposeOptions};
 use crucible_kernels::{self as kernels, Fused, conv2d};
 use rand_chacha::ChaCha8Rng;
 
@@ -108,6 +108,22 @@ impl Conv2d {
     #[must_use]
     pub fn forward_with(&self, input: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
         conv2d(input, weight, bias, self.options(), Fused::None)
+    }
+
+    /// The transpose of the convolution without its bias, as a linear function of pictures `size` high and wide: `[batch,
+    /// out, height', width']` to `[batch, in, height, width]`.
+    #[must_use]
+    pub fn transposed(&self, output: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+        let Conv2dConfig { kernel, stride, padding, dilation, groups, .. } = self.config;
+        let [_, _, height, width] = output.dims();
+        // What the windows do not reach.
+        let rest = [0, 1].map(|axis| {
+            let reached =
+                ([height, width][axis] - 1) * stride[axis] + dilation[axis] * (kernel[axis] - 1) + 1;
+            size[axis] + 2 * padding[axis] - reached
+        });
+        let options = ConvTransposeOptions::new(stride, padding, rest, dilation, groups);
+        conv_transpose2d(output, self.weight.val(), None, options)
     }
 
     fn options(&self) -> kernels::Conv2d {

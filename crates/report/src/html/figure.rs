@@ -3,7 +3,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use crate::chart::{self, LINES, Size};
+use crate::chart::{self, LINES, Scale, Size};
 use crate::format;
 use crate::html::block::value;
 use crate::schema::{Bar, BarChart, Chart, ConfusionMatrix, Figure, LineChart};
@@ -105,12 +105,8 @@ fn bars(chart: &BarChart) -> Markup {
     if chart.bars.is_empty() {
         return html! { p.empty { "No data." } };
     }
-    let ends =
-        chart.bars.iter().flat_map(|bar| bar.value.ends().into_iter().flatten().chain(bar.value.estimate()));
-    let (low, high) = ends.fold((0.0f64, 0.0f64), |(low, high), v| (low.min(v), high.max(v)));
-    // Halved, for the difference of two finite numbers may not be.
-    let span = (high / 2.0 - low / 2.0).max(f64::MIN_POSITIVE);
-    let place = |v: f64| (v / 2.0 - low / 2.0) / span * 100.0;
+    let scale = Scale::new(chart);
+    let place = |value: f64| scale.place(value) * 100.0;
     html! {
         @if !chart.value_label.is_empty() {
             p.axis { (chart.value_label) }

@@ -158,7 +158,7 @@ impl AttackConfig {
             return Err(RobustError::Access { attack: name, access, offered, others: others() });
         }
         if !attack.norms().contains(&norm) {
-            return Err(RobustError::Norm { attack: name, norm, others: others() });
+            return Err(RobustError::Norm { method: name, norm, others: others() });
         }
         let model = victim.scores();
         assert_eq!(batch.inputs.len(), batch.len() * model.features(), "one label for each input");

@@ -17,6 +17,12 @@ pub enum Trigger {
     Patch(Patch),
 }
 
+impl Default for Trigger {
+    fn default() -> Self {
+        Self::Patch(Patch::default())
+    }
+}
+
 /// A square of one value in all channels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -125,16 +131,30 @@ pub struct Planted {
 }
 
 impl Plant {
-    /// Poisons examples that `rng` draws. Where other classes have fewer examples than the share asks for, all of theirs
-    /// are poisoned.
+    /// Draws the examples to poison, rising, by the labels of all. Where other classes have fewer examples than the share
+    /// asks for, all of theirs are drawn.
+    ///
+    /// # Errors
+    ///
+    /// Where the share is none.
+    pub fn draw(&self, labels: &[u32], rng: &mut ChaCha8Rng) -> Result<Vec<usize>, RobustError> {
+        if !(0.0..=1.0).contains(&self.share) {
+            return Err(RobustError::Share(self.share));
+        }
+        let mut drawn: Vec<usize> = others(labels, self.target).collect();
+        drawn.shuffle(rng);
+        drawn.truncate((self.share * labels.len() as f64).round() as usize);
+        drawn.sort_unstable();
+        Ok(drawn)
+    }
+
+    /// Poisons the examples that [`draw`](Self::draw) gives.
     ///
     /// # Errors
     ///
     /// Where the trigger does not fit, the share is none, or no example has the target's label or a higher one.
     pub fn plant(&self, batch: Batch<'_>, rng: &mut ChaCha8Rng) -> Result<Planted, RobustError> {
-        if !(0.0..=1.0).contains(&self.share) {
-            return Err(RobustError::Share(self.share));
-        }
+        let poisoned = self.draw(batch.labels, rng)?;
         if batch.is_empty() {
             return Ok(Planted { inputs: Vec::new(), labels: Vec::new(), poisoned: Vec::new() });
         }
@@ -143,10 +163,6 @@ impl Plant {
             return Err(RobustError::Class { class: self.target, classes });
         }
         let (features, shape) = (batch.input(0).len(), shape(batch));
-        let mut poisoned: Vec<usize> = others(batch, self.target).collect();
-        poisoned.shuffle(rng);
-        poisoned.truncate((self.share * batch.len() as f64).round() as usize);
-        poisoned.sort_unstable();
         let (mut inputs, mut labels) = (batch.inputs.to_vec(), batch.labels.to_vec());
         for &index in &poisoned {
             let stamped = self.trigger.stamp(batch.input(index), shape)?;
@@ -164,7 +180,7 @@ impl Plant {
     /// Where the trigger does not fit.
     pub fn success(&self, model: &dyn Classifier, batch: Batch<'_>) -> Result<Proportion, RobustError> {
         let inputs: Vec<f32> =
-            others(batch, self.target).flat_map(|index| batch.input(index)).copied().collect();
+            others(batch.labels, self.target).flat_map(|index| batch.input(index)).copied().collect();
         let logits = model.logits(&self.trigger.stamp(&inputs, shape(batch))?);
         let rows = logits.chunks_exact(model.classes());
         let trials = rows.len() as u64;
@@ -179,8 +195,8 @@ fn shape(batch: Batch<'_>) -> [usize; 3] {
 }
 
 /// The examples of other classes.
-fn others(batch: Batch<'_>, target: u32) -> impl Iterator<Item = usize> {
-    (0..batch.len()).filter(move |&index| batch.labels[index] != target)
+fn others(labels: &[u32], target: u32) -> impl Iterator<Item = usize> {
+    (0..labels.len()).filter(move |&index| labels[index] != target)
 }
 
 #[cfg(test)]

@@ -1,26 +1,68 @@
 //! Interval bounds: what every value in a network can be, if every input is anywhere in its interval.
-//!
-//! S. Gowal et al.: On the effectiveness of interval bound propagation for training verifiably robust models, 2018.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use crucible_models::{
     Activation, Scaling, Tap, Tapped,
     layers::{AvgPool2d, BatchNorm, Conv2d, Dropout, LayerNorm, Linear, MaxPool2d, Positions, SelfAttention},
 };
+use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use crate::Threat;
+use super::{Certificate, Subject, Verdict, by_bounds};
+use crate::{Batch, Norm, RobustError, Threat};
 
-/// Why a network has no interval bounds.
+/// Interval bounds of every layer.
+///
+/// What would be decided by less than the rounding of float32 counts as not certain.
+///
+/// S. Gowal et al.: On the effectiveness of interval bound propagation for training verifiably robust models, 2018.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ibp {}
+
+/// Examples in one pass.
+const BATCH: usize = 250;
+
+impl Certificate for Ibp {
+    fn norm(&self) -> Norm {
+        Norm::Linf
+    }
+
+    fn run(
+        &self,
+        subject: Subject<'_>,
+        batch: Batch<'_>,
+        threat: &Threat,
+        _: &mut ChaCha8Rng,
+    ) -> Result<Vec<Verdict>, RobustError> {
+        by_bounds(subject, batch, threat, BATCH, &worst_logits)
+    }
+}
+
+/// Why a network has no bounds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "interval bounds do not pass through the layer `{layer}` ({kind}); they pass through linear layers, convolutions, \
-     pooling, batch norm and activations"
-)]
-pub struct NoBounds {
-    /// The layer's name.
-    pub layer: String,
-    /// What it is.
-    pub kind: &'static str,
+pub enum NoBounds {
+    /// A layer passes none on.
+    #[error(
+        "bounds do not pass through the layer `{layer}` ({kind}); they pass through linear layers, convolutions, pooling, \
+         batch norm and activations"
+    )]
+    Layer {
+        /// The layer's name.
+        layer: String,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// Between two layers something happens that linear bounds do not know of.
+    #[error(
+        "linear bounds go through layers one after another, and what reaches {place} is not what the layer before it \
+         gives; use interval bounds"
+    )]
+    Torn {
+        /// Where that was seen.
+        place: String,
+    },
 }
 
 /// The lowest and the highest that each output can be, `[n, outputs]` each.
@@ -52,8 +94,16 @@ pub(crate) fn worst_logits(
     network: &dyn Tapped,
     [low, high]: [Tensor<2>; 2],
     labels: &[u32],
-) -> Result<Tensor<2>, NoBounds> {
+) -> Result<Tensor<2>, RobustError> {
     let (outputs, last) = propagate(network, low, high)?;
+    excess(outputs, last, labels)
+}
+
+/// The worst logits of [`worst_logits`], from what a pass of [`Intervals`] left.
+pub(super) fn excess(outputs: Tensor<2>, last: Last, labels: &[u32]) -> Result<Tensor<2>, RobustError> {
+    if outputs.dims()[1] < 2 {
+        return Err(RobustError::OneOutput);
+    }
     let label = one_hot(labels, outputs.dims()[1], &outputs.device());
     let others = 1.0 - label.clone();
     let Some((layer, input)) = last else {
@@ -77,7 +127,7 @@ pub(crate) fn worst_logits(
 }
 
 /// 1 at each example's label, 0 elsewhere: `[n, classes]`.
-fn one_hot(labels: &[u32], classes: usize, device: &Device) -> Tensor<2> {
+pub(super) fn one_hot(labels: &[u32], classes: usize, device: &Device) -> Tensor<2> {
     let mut rows = vec![0.0f32; labels.len() * classes];
     labels.iter().enumerate().for_each(|(row, label)| rows[row * classes + *label as usize] = 1.0);
     Tensor::from_data(TensorData::new(rows, [labels.len(), classes]), device)
@@ -95,52 +145,14 @@ pub(crate) fn boxes(inputs: &[f32], threat: &Threat, scaling: &Scaling, device: 
     [a.clone().min_pair(b.clone()), a.max_pair(b)]
 }
 
-/// Examples in one pass of bounds.
-const BATCH: usize = 250;
-
-/// For each example of `inputs` `[n, features]` whether nothing within the L∞ ball and the valid range of `threat` is taken
-/// for another class than `labels` says. The network is on `device`, and `scaling` leads to its input.
-///
-/// Bounds are computed in float32; what would be decided by less than its rounding counts as not certain.
-///
-/// # Errors
-///
-/// Where a layer passes no intervals on.
-pub fn certified(
-    network: &dyn Tapped,
-    inputs: &[f32],
-    labels: &[u32],
-    threat: &Threat,
-    scaling: &Scaling,
-    device: &Device,
-) -> Result<Vec<bool>, NoBounds> {
-    let mut certain = Vec::with_capacity(labels.len());
-    for (inputs, labels) in inputs.chunks(BATCH * scaling.scale.len()).zip(labels.chunks(BATCH)) {
-        let worst = worst_logits(network, boxes(inputs, threat, scaling, device), labels)?;
-        let classes = worst.dims()[1];
-        let worst = worst.into_data().try_to_vec::<f32>().expect("networks here hold f32");
-        certain.extend(worst.chunks_exact(classes).zip(labels).map(|(row, label)| is_certain(row, *label)));
-    }
-    Ok(certain)
-}
-
-/// Whether no class but the label comes near it; a NaN decides nothing.
-fn is_certain(worst: &[f32], label: u32) -> bool {
-    let mut others = worst.iter().enumerate().filter(|(class, _)| *class != label as usize);
-    others.all(|(_, excess)| *excess < -ROUNDING)
-}
-
-/// A margin of logits below which nothing is certified.
-const ROUNDING: f32 = 1e-4;
-
 /// The last linear layer of a network, and the intervals of its input.
-type Last = Option<(Linear, Tensor<2>)>;
+pub(super) type Last = Option<(Linear, Tensor<2>)>;
 
 /// Centres above radii, `[2n, …]`, of the outputs.
 fn propagate(network: &dyn Tapped, low: Tensor<2>, high: Tensor<2>) -> Result<(Tensor<2>, Last), NoBounds> {
     let centre = (low.clone() + high.clone()) * 0.5;
     let radius = (high - low) * 0.5;
-    let mut tap = Intervals { missing: None, last: None };
+    let mut tap = Intervals::default();
     let outputs = network.forward(Tensor::cat(vec![centre, radius], 0), &mut tap);
     match tap.missing {
         Some(missing) => Err(missing),
@@ -149,22 +161,23 @@ fn propagate(network: &dyn Tapped, low: Tensor<2>, high: Tensor<2>) -> Result<(T
 }
 
 /// The two halves of a stack of centres and radii.
-fn halves<const D: usize>(stack: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
+pub(super) fn halves<const D: usize>(stack: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
     let n = stack.dims()[0] / 2;
     (stack.clone().narrow(0, 0, n), stack.narrow(0, n, n))
 }
 
 /// Runs each layer on centres and radii in the place of values, so that no network knows of it: a batch of `2n` rows, the
 /// centres first.
-struct Intervals {
-    missing: Option<NoBounds>,
-    last: Last,
+#[derive(Default)]
+pub(super) struct Intervals {
+    pub(super) missing: Option<NoBounds>,
+    pub(super) last: Last,
 }
 
 impl Intervals {
     fn refuse<T>(&mut self, layer: &str, kind: &'static str, output: T) -> T {
         self.last = None;
-        self.missing.get_or_insert(NoBounds { layer: layer.to_owned(), kind });
+        self.missing.get_or_insert(NoBounds::Layer { layer: layer.to_owned(), kind });
         output
     }
 }
@@ -189,7 +202,7 @@ fn lowest(activation: Activation) -> Option<(f64, f64)> {
     }
 }
 
-fn activate<const D: usize>(activation: Activation, stack: Tensor<D>) -> Tensor<D> {
+pub(super) fn activate<const D: usize>(activation: Activation, stack: Tensor<D>) -> Tensor<D> {
     let Some((at, least)) = lowest(activation) else {
         return match activation {
             Activation::Identity => stack,
@@ -359,6 +372,6 @@ mod tests {
             network(&json!({"name": "transformer", "width": 8, "heads": 2, "layers": 1, "patch": 4}));
         let zeros = Tensor::zeros([1, 144], &Device::flex());
         let error = interval_bounds(&network, zeros.clone(), zeros).unwrap_err();
-        assert_eq!((error.layer.as_str(), error.kind), ("positions", "learned positions"));
+        assert_eq!(error, NoBounds::Layer { layer: "positions".to_owned(), kind: "learned positions" });
     }
 }

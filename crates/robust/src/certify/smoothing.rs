@@ -6,7 +6,8 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::threat::normal;
+use super::{Certificate, Subject, Verdict};
+use crate::{Batch, Norm, RobustError, Threat, threat::normal};
 
 /// The smoothed classifier's settings: the class that the model gives most often under Gaussian noise.
 ///
@@ -31,6 +32,40 @@ pub struct Smoothing {
 impl Default for Smoothing {
     fn default() -> Self {
         Self { sigma: 0.25, select: 100, estimate: 1000, alpha: 0.001 }
+    }
+}
+
+impl Certificate for Smoothing {
+    fn norm(&self) -> Norm {
+        Norm::L2
+    }
+
+    fn check(&self) -> Result<(), RobustError> {
+        let wrong = |name, value, needed| Err(RobustError::Setting { name, value, needed });
+        if !(self.sigma.is_finite() && self.sigma > 0.0) {
+            return wrong("sigma", self.sigma, "a positive number");
+        }
+        if self.select == 0 || self.estimate == 0 {
+            return wrong(if self.select == 0 { "select" } else { "estimate" }, 0.0, "at least 1");
+        }
+        if !(self.alpha > 0.0 && self.alpha < 1.0) {
+            return wrong("alpha", self.alpha, "between 0 and 1");
+        }
+        Ok(())
+    }
+
+    fn run(
+        &self,
+        subject: Subject<'_>,
+        batch: Batch<'_>,
+        threat: &Threat,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Vec<Verdict>, RobustError> {
+        let verdict = |(index, label): (usize, &u32)| {
+            let Smoothed { class, radius } = self.certify(subject.model, batch.input(index), rng);
+            Verdict { class, certain: class == Some(*label) && radius >= f64::from(threat.eps()) }
+        };
+        Ok(batch.labels.iter().enumerate().map(verdict).collect())
     }
 }
 

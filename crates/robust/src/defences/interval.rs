@@ -35,6 +35,11 @@ impl Default for Interval {
     }
 }
 
+/// The share of the radius `eps` that `threat` has grown to.
+pub(super) fn grown(threat: &Threat, eps: f32) -> f64 {
+    if eps > 0.0 { f64::from(threat.eps() / eps) } else { 1.0 }
+}
+
 impl Rule for Interval {
     fn ball(&self) -> (Norm, f32) {
         (Norm::Linf, self.eps)
@@ -54,7 +59,7 @@ impl Rule for Interval {
     }
 
     fn loss(&self, threat: &Threat, scene: Scene<'_>, batch: Batch<'_>) -> Tensor<1> {
-        let grown = if self.eps > 0.0 { f64::from(threat.eps() / self.eps) } else { 1.0 };
+        let grown = grown(threat, self.eps);
         let kappa = 1.0 - (1.0 - self.kappa) * grown;
         let plain = batch.loss.forward(batch.network.forward(batch.inputs, batch.tap), batch.targets.clone());
         let ends = boxes(&scene.clean, threat, scene.scaling, scene.device).map(Tensor::from_inner);

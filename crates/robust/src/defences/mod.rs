@@ -2,6 +2,7 @@
 //!
 //! A defence is an [`Objective`] of the training loop: from a batch to what a step makes small.
 
+mod crown_ibp;
 mod fast;
 mod interval;
 mod pgd;
@@ -15,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crown_ibp::CrownIbp;
 pub use fast::Fast;
 pub use interval::Interval;
 pub use pgd::AdversarialPgd;
@@ -51,6 +53,8 @@ defences! {
     Trades(Trades) = "trades",
     /// Interval bound propagation: the loss at bounds that no input in the ball can exceed; certifies.
     Interval(Interval) = "ibp",
+    /// CROWN-IBP: the same with linear bounds in the place of intervals while the radius is small; certifies.
+    CrownIbp(CrownIbp) = "crown-ibp",
 }
 
 /// How a defence makes the objective of a step.
@@ -101,7 +105,7 @@ impl Defence {
     ///
     /// # Errors
     ///
-    /// Where interval bounds are asked for and a layer passes none on, or there is one output for two classes.
+    /// Where bounds are asked for and a layer passes none on, or there is one output for two classes.
     pub fn check(&self, network: &Network, outputs: usize) -> Result<(), RobustError> {
         let zeros = Tensor::zeros([1, self.scaling.scale.len()], &self.device);
         self.config.rule().check(network, outputs, zeros)

@@ -74,9 +74,9 @@ impl WithSimd for Write<'_> {
                             square[channel][pixel] = from[channel];
                         }
                     }
-                    for channel in 0..width {
+                    for (channel, values) in square.iter().enumerate().take(width) {
                         let line = strip.line(block + channel, y) + start;
-                        image[line..][..length].copy_from_slice(&square[channel][..length]);
+                        image[line..][..length].copy_from_slice(&values[..length]);
                     }
                 }
             }

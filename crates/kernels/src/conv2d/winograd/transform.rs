@@ -13,11 +13,6 @@
 //!       0   a²b²    0    -a²-b²   0  1            0       0     1
 //! ```
 
-#![expect(
-    clippy::needless_range_loop,
-    reason = "an iterator's closure that is not inlined keeps vectors in memory, not in registers"
-)]
-
 use pulp::{Simd, WithSimd};
 
 use super::{PLACES, SPAN, TILE};
