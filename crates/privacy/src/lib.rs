@@ -4,8 +4,9 @@
 //! the probability of no set of outcomes by more than a factor `exp(ε)`, but for a probability of δ.
 
 pub mod accountants;
+pub mod clipping;
 mod error;
 mod phase;
 
-pub use error::PrivacyError;
+pub use error::{PrivacyError, Refused};
 pub use phase::Phase;
