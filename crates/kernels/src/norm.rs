@@ -123,7 +123,7 @@ mod tests {
                 let norms = crate::testing::values(row_norms(x.clone()));
                 assert_eq!(norms.len(), rows);
                 for (row, actual) in norms.into_iter().enumerate() {
-                    let expected = norm(x.clone().slice([row..row + 1]));
+                    let expected = norm(x.clone().narrow(0, row, 1));
                     assert!(
                         (f64::from(actual) - expected).abs() <= 1e-5 * expected,
                         "{actual}, not {expected}"

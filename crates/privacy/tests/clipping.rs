@@ -127,7 +127,7 @@ fn truth(
 ) -> Truth {
     let mut truth = Truth { sum: Gradient::new(), norms: Vec::new(), losses: Vec::new() };
     for example in 0..x.dims()[0] {
-        let one = |batch: &Tensor<2>| batch.clone().slice([example..example + 1]);
+        let one = |batch: &Tensor<2>| batch.clone().narrow(0, example, 1);
         let (value, gradient) = trainers(network, one(x), one(y), loss);
         truth.losses.push(value);
         truth.norms.push(gradient.values().map(|values| square(values)).sum::<f64>().sqrt());
@@ -443,7 +443,7 @@ fn what_cannot_be_clipped_is_an_error() {
     assert!(run(x.clone(), Clipping::Automatic { norm: f64::INFINITY }).is_err());
     for value in [f32::NAN, f32::INFINITY] {
         let bad = Tensor::from_floats([[value; 3]], &x.device());
-        let x = Tensor::cat(vec![x.clone().slice([0..2]), bad, x.clone().slice([0..1])], 0);
+        let x = Tensor::cat(vec![x.clone().narrow(0, 0, 2), bad, x.clone().narrow(0, 0, 1)], 0);
         let error = run(x, Clipping::Flat { norm: 1.0 }).unwrap_err();
         assert!(matches!(error, PrivacyError::NotFinite { example: 2, .. }), "{error}");
     }

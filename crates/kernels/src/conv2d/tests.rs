@@ -231,7 +231,7 @@ fn each_example_has_the_gradient_of_a_batch_of_one() {
             let mut sums = [vec![0.0; w.shape().num_elements()], vec![0.0; weight[0]]];
             for image in 0..input[0] {
                 let device = Device::flex().autodiff();
-                let one = |x: &Tensor<4>| Tensor::from_inner(x.clone().slice([image..image + 1]));
+                let one = |x: &Tensor<4>| Tensor::from_inner(x.clone().narrow(0, image, 1));
                 let (weight, bias) = (
                     Tensor::<4>::from_data(w.to_data(), &device).require_grad(),
                     Tensor::<1>::from_data(b.to_data(), &device).require_grad(),

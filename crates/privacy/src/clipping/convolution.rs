@@ -35,7 +35,7 @@ impl Convolved {
         let pairs = positions * positions * (inputs * kernel[0] * kernel[1] + outputs);
         match way(weights, kept, positions * weights, pairs) {
             Way::Keep => {
-                let (weight, bias) = self.each(0..self.input.dims()[0]);
+                let (weight, bias) = self.each(0, self.input.dims()[0]);
                 let [by_weight, by_bias] = self.ids;
                 let shape = self.weight.dims().to_vec();
                 vec![
@@ -51,9 +51,9 @@ impl Convolved {
         }
     }
 
-    /// The gradients of some examples, as rows.
-    fn each(&self, examples: std::ops::Range<usize>) -> (Tensor<2>, Tensor<2>) {
-        let part = |tensor: &Tensor<4>| tensor.clone().slice([examples.clone()]);
+    /// The gradients of `count` examples from `first` on, as rows.
+    fn each(&self, first: usize, count: usize) -> (Tensor<2>, Tensor<2>) {
+        let part = |tensor: &Tensor<4>| tensor.clone().narrow(0, first, count);
         let output = self.output.as_ref().map(part);
         let (input, slope) = (part(&self.input), part(&self.slope));
         conv2d_example_gradients(input, self.weight.dims(), slope, output, options(&self.config))
@@ -94,7 +94,7 @@ impl Part for Again {
     fn squares(&self) -> Vec<f64> {
         let count = self.of.input.dims()[0];
         let some = |first: usize| {
-            let (weight, bias) = self.of.each(first..count.min(first + self.at_once));
+            let (weight, bias) = self.of.each(first, self.at_once.min(count - first));
             let [weight, bias] = [weight, bias].map(|rows| squared(row_norms(rows)));
             weight.into_iter().zip(bias).map(|(weight, bias)| weight + bias).collect::<Vec<_>>()
         };
@@ -120,13 +120,10 @@ impl Part for Ghost {
         let bias = slope.clone().reshape([count, outputs, positions]).sum_dim(2).squeeze_dim(2);
         let bias = squared(row_norms(bias));
         let example = |(example, bias): (usize, f64)| {
-            let slope = slope.clone().slice([example..example + 1]);
+            let slope = slope.clone().narrow(0, example, 1);
             let slope = slope.reshape([groups, outputs / groups, positions]).swap_dims(1, 2);
-            let windows = windows(
-                self.of.input.clone().slice([example..example + 1]),
-                &self.of.config,
-                [rows, columns],
-            );
+            let windows =
+                windows(self.of.input.clone().narrow(0, example, 1), &self.of.config, [rows, columns]);
             paired(windows, slope).into_iter().sum::<f64>() + bias
         };
         bias.into_iter().enumerate().map(example).collect()
