@@ -5,6 +5,8 @@
 
 pub mod accountants;
 mod error;
+mod log_sum;
+pub mod membership;
 mod phase;
 
 pub use error::PrivacyError;
