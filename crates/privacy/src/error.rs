@@ -1,6 +1,6 @@
 use crate::membership::Needs;
 
-/// Why a budget or an attack's scores cannot be computed.
+/// Why a budget, an attack's scores or a bound cannot be computed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PrivacyError {
     /// The noise is none.
@@ -87,4 +87,38 @@ pub enum PrivacyError {
     /// The population is empty.
     #[error("the population has no examples; give some that no model was trained on, or no population")]
     NoPopulation,
+    /// The level of confidence is none.
+    #[error("the confidence is {0}, and must lie between 0 and 1, such as 0.95")]
+    Level(f64),
+    /// An audit's δ is no probability below 1.
+    #[error("δ is {0}, and must be at least 0 and below 1")]
+    Slack(f64),
+    /// An audited ε is none.
+    #[error("ε is {0}, and must be a finite number of at least 0")]
+    Audited(f64),
+    /// Guesses that cannot be.
+    #[error(
+        "{right} right of {made} guesses about {canaries} canaries: there can be no more right ones than guesses, nor more guesses than canaries"
+    )]
+    Guesses {
+        /// Canaries.
+        canaries: u64,
+        /// Guesses.
+        made: u64,
+        /// Right guesses.
+        right: u64,
+    },
+    /// A canary's score is not a number.
+    #[error("the score of canary {0} is NaN, which has no rank")]
+    Unranked(usize),
+    /// Guesses that cannot be made.
+    #[error(
+        "{made} guesses about {canaries} canaries, half of them that one was a member: their number must be even, and at most that of the canaries"
+    )]
+    Sides {
+        /// Canaries.
+        canaries: usize,
+        /// Guesses.
+        made: usize,
+    },
 }
