@@ -100,7 +100,10 @@ mod tests {
                 let phase = Phase::new(noise, rate, 1).unwrap_or_else(|e| panic!("{e}"));
                 for order in [2.0, 3.0, 7.0, 10.0, 32.0] {
                     let (sum, integral) = (by_sum(&phase, order), by_integral(&phase, order));
-                    assert!((sum - integral).abs() < 1e-9 * sum.abs().max(1.0), "{noise} {rate} {order}: {sum} {integral}");
+                    assert!(
+                        (sum - integral).abs() < 1e-9 * sum.abs().max(1.0),
+                        "{noise} {rate} {order}: {sum} {integral}"
+                    );
                 }
             }
         }
