@@ -5,7 +5,7 @@
 //! privacy, 2020 (arXiv:1905.09982), theorem 21; C. Canonne, G. Kamath, T. Steinke, The discrete Gaussian for
 //! differential privacy, 2020 (arXiv:2004.00010), proposition 12.
 
-use crate::{Phase, PrivacyError, phase::check_delta};
+use crate::{Phase, PrivacyError, log_sum::log_sum, phase::check_delta};
 
 /// The orders that are tried: those of Opacus, and larger ones for small ε.
 pub(super) fn orders() -> impl Iterator<Item = f64> {
@@ -87,14 +87,6 @@ fn log_excess(order: f64, x: f64) -> f64 {
         return order * x + (-(1.0 + order * x.exp_m1()) * (-order * x).exp()).ln_1p();
     }
     ((order * x).exp_m1() - order * x.exp_m1()).max(0.0).ln()
-}
-
-fn log_sum(terms: &[f64]) -> f64 {
-    let most = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if most == f64::NEG_INFINITY {
-        return most;
-    }
-    most + terms.iter().map(|term| (term - most).exp()).sum::<f64>().ln()
 }
 
 #[cfg(test)]
