@@ -69,6 +69,37 @@ fn delta_at_one_agrees_with_googles() {
     }
 }
 
+/// Opacus 1.6 and Google's dp-accounting 0.6, run once by `tests/golden/accountants.py`. Its optimistic bound is far looser
+/// than the pessimistic one.
+#[test]
+fn other_programs_agree() {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        noise: f64,
+        rate: f64,
+        steps: u64,
+        delta: f64,
+        rdp: f64,
+        pld_lower: f64,
+        pld_upper: f64,
+        gdp: f64,
+    }
+    let rows: Vec<Row> =
+        serde_json::from_str(include_str!("../../tests/golden/accountants.json")).expect("rows");
+    assert_eq!(rows.len(), 12);
+    for row in rows {
+        let phases = [phase(row.noise, row.rate, row.steps)];
+        let Bounds { lower, upper } = pld(&phases, row.delta).expect("a valid δ");
+        let [rdp, gdp] = [rdp, gdp].map(|by| by(&phases, row.delta).expect("a valid δ"));
+        let all = format!("{} {} {}: {lower} {upper} {rdp} {gdp}", row.noise, row.rate, row.steps);
+        assert!(lower <= row.pld_upper && row.pld_lower <= upper, "{all}");
+        assert!(lower > 0.99 * row.pld_upper && upper < 1.01 * row.pld_upper, "{all}");
+        // More orders than Opacus has may bring it lower, never higher.
+        assert!(rdp <= row.rdp + 1e-6 && rdp > row.rdp - 5e-4 * row.rdp.max(1.0), "{all}");
+        assert!((gdp - row.gdp).abs() < 1e-4 * row.gdp, "{all}");
+    }
+}
+
 #[test]
 fn gdp_agrees_with_opacus() {
     let found = gdp(&[phase(1.5, 0.04, 2249)], 1e-5).expect("a valid δ");
