@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use crucible_data::DataError;
 use crucible_explain::ExplainError;
 use crucible_models::{ModelError, weights::WeightsError};
+use crucible_privacy::PrivacyError;
 use crucible_recipe::Problems;
 use crucible_robust::RobustError;
 use crucible_train::TrainError;
@@ -40,6 +41,8 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Explain(#[from] ExplainError),
     #[error(transparent)]
+    Privacy(#[from] PrivacyError),
+    #[error(transparent)]
     Weights(#[from] WeightsError),
 }
 
@@ -52,7 +55,7 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Recipe(_) | Self::NoSuchRecipe { .. } | Self::Usage(_) | Self::NoRun { .. } => 2,
-            Self::Model(_) | Self::Robust(_) | Self::Explain(_) => 2,
+            Self::Model(_) | Self::Robust(_) | Self::Explain(_) | Self::Privacy(_) => 2,
             Self::Train(TrainError::Loss(_) | TrainError::NothingToMeasure | TrainError::NoAccuracy) => 2,
             Self::OtherData { .. }
             | Self::Weights(_)

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::clopper_pearson::clopper_pearson;
+
 /// A closed interval `[low, high]`, in the unit of what it bounds; serialized as an array of two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "[f64; 2]", into = "[f64; 2]")]
@@ -58,6 +60,15 @@ impl Proportion {
     /// As [`wilson`] does.
     pub fn interval(&self, confidence: f64) -> Interval {
         wilson(self.successes, self.trials, confidence)
+    }
+
+    /// The Clopper-Pearson interval; see [`clopper_pearson`].
+    ///
+    /// # Panics
+    ///
+    /// As [`clopper_pearson`] does.
+    pub fn exact_interval(&self, confidence: f64) -> Interval {
+        clopper_pearson(self.successes, self.trials, confidence)
     }
 }
 

@@ -6,11 +6,15 @@
 //! A quantity that is undefined (0/0) is `None`, never a made-up zero.
 
 mod classification;
+mod clopper_pearson;
 mod interval;
 mod mean;
 mod regression;
+mod roc;
 
 pub use classification::{Average, ClassMetrics, Confusion, NotSquare, argmax, top_k};
+pub use clopper_pearson::{clopper_pearson, clopper_pearson_lower, clopper_pearson_upper};
 pub use interval::{Interval, Proportion, normal_quantile, wilson};
 pub use mean::Mean;
 pub use regression::{MeanError, Regression, regression};
+pub use roc::{NoRoc, OperatingPoint, Roc};

@@ -4,8 +4,11 @@
 //! the probability of no set of outcomes by more than a factor `exp(ε)`, but for a probability of δ.
 
 pub mod accountants;
+pub mod audit;
 pub mod clipping;
 mod error;
+mod log_sum;
+pub mod membership;
 mod phase;
 
 pub use error::{PrivacyError, Refused};

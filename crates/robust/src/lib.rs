@@ -17,6 +17,7 @@ mod error;
 mod found;
 mod loss;
 mod plane;
+mod registry;
 mod threat;
 mod transfer;
 mod victim;

@@ -8,6 +8,7 @@ mod eval;
 mod explain;
 mod model;
 mod predict;
+mod privacy;
 mod recipe;
 mod report;
 mod train;
@@ -46,6 +47,8 @@ commands! {
     Attack = attack,
     /// Prove how often a run's network is right whatever is done to its inputs within a ball
     Certify = certify,
+    /// What training costs in privacy
+    Privacy = privacy,
     /// Ask a run's network about pictures, IDX files or table rows
     Predict = predict,
     /// Write a run's report anew

@@ -7,6 +7,7 @@ mod contract;
 mod explain;
 mod gallery;
 mod poison;
+mod privacy;
 mod regression;
 mod resume;
 mod support;

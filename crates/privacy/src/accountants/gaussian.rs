@@ -18,13 +18,18 @@ pub fn gdp(phases: &[Phase], delta: f64) -> Result<f64, PrivacyError> {
         phase.steps() as f64 * phase.rate().powi(2) * grown
     };
     let mu = phases.iter().map(square).sum::<f64>().sqrt();
+    Ok(epsilon_of(mu, delta))
+}
+
+/// The least ε for `delta` of what cannot be told apart better than N(0, 1) and N(μ, 1), exactly.
+pub(crate) fn epsilon_of(mu: f64, delta: f64) -> f64 {
     if mu == 0.0 || !mu.is_finite() {
-        return Ok(mu);
+        return mu;
     }
     // Above it even the first of the two terms of δ is less than `delta`.
     let (mut low, mut high) = (0.0, mu * (0.5 * mu + (-2.0 * delta.ln()).sqrt()));
     if log_delta(mu, 0.0) <= delta.ln() {
-        return Ok(0.0);
+        return 0.0;
     }
     for _ in 0..200 {
         let middle = 0.5 * (low + high);
@@ -33,7 +38,7 @@ pub fn gdp(phases: &[Phase], delta: f64) -> Result<f64, PrivacyError> {
             false => high = middle,
         }
     }
-    Ok(high)
+    high
 }
 
 /// ln(Φ(μ/2 − ε/μ) − e^ε Φ(−μ/2 − ε/μ)).

@@ -77,9 +77,8 @@ impl Change {
         match self {
             Self::Remove => {
                 let z = phase.place_of(y);
-                [1.0, -1.0].map(|sign| {
-                    (1.0 - rate) * cdf(sign * z / noise) + rate * cdf(sign * (z - 1.0) / noise)
-                })
+                [1.0, -1.0]
+                    .map(|sign| (1.0 - rate) * cdf(sign * z / noise) + rate * cdf(sign * (z - 1.0) / noise))
             }
             Self::Add => {
                 let z = phase.place_of(-y);
@@ -97,9 +96,7 @@ impl Change {
         let terms = (0..=((last - first) / step).ceil() as usize).map(|i| {
             let z = first + i as f64 * step;
             match self {
-                Self::Remove => {
-                    ((1.0 - rate) * density(z) + rate * density(z - 1.0)) * phase.log_ratio(z)
-                }
+                Self::Remove => ((1.0 - rate) * density(z) + rate * density(z - 1.0)) * phase.log_ratio(z),
                 Self::Add => -density(z) * phase.log_ratio(z),
             }
         });
@@ -180,7 +177,8 @@ impl Grid {
     fn discretize(&self, phase: &Phase, change: Change) -> (Vec<f64>, f64) {
         let mut masses = vec![0.0; self.points];
         let half = (self.points / 2) as f64;
-        let [low, high] = change.range(phase).map(|loss| (loss / self.step).round().clamp(1.0 - half, half - 1.0));
+        let [low, high] =
+            change.range(phase).map(|loss| (loss / self.step).round().clamp(1.0 - half, half - 1.0));
         let (mut sum, mut mean) = (0.0, 0.0);
         let mut before = change.shares(phase, (low - 0.5) * self.step);
         for index in low as i64..=high as i64 {

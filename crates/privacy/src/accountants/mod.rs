@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Phase, PrivacyError, phase::check_delta};
 
+pub(crate) use gaussian::epsilon_of;
 pub use gaussian::gdp;
 pub use loss::{Bounds, pld};
 pub use renyi::rdp;

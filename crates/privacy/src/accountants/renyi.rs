@@ -5,7 +5,7 @@
 //! privacy, 2020 (arXiv:1905.09982), theorem 21; C. Canonne, G. Kamath, T. Steinke, The discrete Gaussian for
 //! differential privacy, 2020 (arXiv:2004.00010), proposition 12.
 
-use crate::{Phase, PrivacyError, phase::check_delta};
+use crate::{Phase, PrivacyError, log_sum::log_sum, phase::check_delta};
 
 /// The orders that are tried: those of Opacus, and larger ones for small ε.
 pub(super) fn orders() -> impl Iterator<Item = f64> {
@@ -89,14 +89,6 @@ fn log_excess(order: f64, x: f64) -> f64 {
     ((order * x).exp_m1() - order * x.exp_m1()).max(0.0).ln()
 }
 
-fn log_sum(terms: &[f64]) -> f64 {
-    let most = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if most == f64::NEG_INFINITY {
-        return most;
-    }
-    most + terms.iter().map(|term| (term - most).exp()).sum::<f64>().ln()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,7 +100,10 @@ mod tests {
                 let phase = Phase::new(noise, rate, 1).unwrap_or_else(|e| panic!("{e}"));
                 for order in [2.0, 3.0, 7.0, 10.0, 32.0] {
                     let (sum, integral) = (by_sum(&phase, order), by_integral(&phase, order));
-                    assert!((sum - integral).abs() < 1e-9 * sum.abs().max(1.0), "{noise} {rate} {order}: {sum} {integral}");
+                    assert!(
+                        (sum - integral).abs() < 1e-9 * sum.abs().max(1.0),
+                        "{noise} {rate} {order}: {sum} {integral}"
+                    );
                 }
             }
         }

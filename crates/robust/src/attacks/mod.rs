@@ -16,8 +16,6 @@ mod square;
 mod universal;
 
 use rand_chacha::ChaCha8Rng;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 pub use apgd_ce::ApgdCe;
 pub use apgd_dlr::ApgdDlr;
@@ -34,7 +32,9 @@ pub use rfgsm::Rfgsm;
 pub use square::Square;
 pub use universal::Universal;
 
-use crate::{Access, Adversarial, Batch, Norm, RobustError, Threat, Victim, found::Found};
+use crate::{
+    Access, Adversarial, Batch, Norm, RobustError, Threat, Victim, found::Found, registry::registry,
+};
 use crucible_models::Differentiable;
 
 /// A way to look for inputs that a model gets wrong.
@@ -62,43 +62,10 @@ pub trait Attack {
     -> Adversarial;
 }
 
-/// One line an attack: its variant, whose kebab-case name recipes and commands use, and its configuration.
-macro_rules! attacks {
-    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
-        /// Which attack, and its settings.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(tag = "name", rename_all = "kebab-case")]
-        pub enum AttackConfig {
-            $($(#[doc = $doc])* #[serde(rename = $name)] $variant($variant),)*
-        }
+registry! {
+    /// Which attack, and its settings.
+    pub enum AttackConfig: Attack by attack;
 
-        impl AttackConfig {
-            /// Every attack as its name, what it is, and its default settings.
-            #[must_use]
-            pub fn all() -> Vec<(&'static str, &'static str, Self)> {
-                vec![$(($name, concat!($($doc),*).trim_ascii(), Self::$variant($variant::default())),)*]
-            }
-
-            /// The name that recipes and commands use.
-            #[must_use]
-            pub fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$variant(_) => $name,)*
-                }
-            }
-
-            /// The attack itself.
-            #[must_use]
-            pub fn attack(&self) -> &dyn Attack {
-                match self {
-                    $(Self::$variant(attack) => attack,)*
-                }
-            }
-        }
-    };
-}
-
-attacks! {
     /// Fast gradient sign method: one step of length ε along the gradient.
     Fgsm = "fgsm",
     /// FGSM after a random step.

@@ -9,15 +9,13 @@ mod spectral;
 
 use crucible_models::{Differentiable, Featured};
 use rand_chacha::ChaCha8Rng;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 pub use clustering::Clustering;
 pub use plant::{Corner, Patch, Plant, Planted, Trigger};
 pub use reconstruct::Reconstruct;
 pub use spectral::Spectral;
 
-use crate::{Batch, RobustError};
+use crate::{Batch, RobustError, registry::registry};
 
 /// The model that may have a backdoor.
 #[derive(Clone, Copy)]
@@ -86,43 +84,10 @@ pub trait Detector {
     fn run(&self, suspect: Suspect<'_>, batch: Batch<'_>, rng: &mut ChaCha8Rng) -> Inspection;
 }
 
-/// One line a detector: its variant, whose kebab-case name recipes and commands use, and its configuration.
-macro_rules! detectors {
-    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
-        /// Which detector, and its settings.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(tag = "name", rename_all = "kebab-case")]
-        pub enum DetectorConfig {
-            $($(#[doc = $doc])* #[serde(rename = $name)] $variant($variant),)*
-        }
+registry! {
+    /// Which detector, and its settings.
+    pub enum DetectorConfig: Detector by detector;
 
-        impl DetectorConfig {
-            /// Every detector as its name, what it is, and its default settings.
-            #[must_use]
-            pub fn all() -> Vec<(&'static str, &'static str, Self)> {
-                vec![$(($name, concat!($($doc),*).trim_ascii(), Self::$variant($variant::default())),)*]
-            }
-
-            /// The name that recipes and commands use.
-            #[must_use]
-            pub fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$variant(_) => $name,)*
-                }
-            }
-
-            /// The detector itself.
-            #[must_use]
-            pub fn detector(&self) -> &dyn Detector {
-                match self {
-                    $(Self::$variant(detector) => detector,)*
-                }
-            }
-        }
-    };
-}
-
-detectors! {
     /// Spectral signatures: examples far out along the direction in which a class's features differ most.
     Spectral = "spectral",
     /// Activation clustering: a class whose features fall into a large group and a small one.

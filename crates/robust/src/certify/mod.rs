@@ -9,8 +9,6 @@ use burn::tensor::{Device, Tensor};
 use crucible_measure::argmax;
 use crucible_models::{Classifier, Scaling, Tapped};
 use rand_chacha::ChaCha8Rng;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 pub use crown_ibp::CrownIbp;
 pub(crate) use crown_ibp::{Worst, worst_by_lines};
@@ -18,7 +16,7 @@ pub use interval::{Bounds, Ibp, NoBounds, interval_bounds};
 pub(crate) use interval::{boxes, worst_logits};
 pub use smoothing::{Smoothed, Smoothing, clopper_pearson_lower};
 
-use crate::{Batch, Norm, RobustError, Threat};
+use crate::{Batch, Norm, RobustError, Threat, registry::registry};
 
 /// The classifier that a certificate speaks of.
 #[derive(Clone, Copy)]
@@ -72,43 +70,10 @@ pub trait Certificate {
     ) -> Result<Vec<Verdict>, RobustError>;
 }
 
-/// One line a certificate: its variant, whose kebab-case name commands use, and its configuration.
-macro_rules! certificates {
-    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
-        /// Which certificate, and its settings.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(tag = "name", rename_all = "kebab-case")]
-        pub enum CertificateConfig {
-            $($(#[doc = $doc])* #[serde(rename = $name)] $variant($variant),)*
-        }
+registry! {
+    /// Which certificate, and its settings.
+    pub enum CertificateConfig: Certificate by certificate;
 
-        impl CertificateConfig {
-            /// Every certificate as its name, what it is, and its default settings.
-            #[must_use]
-            pub fn all() -> Vec<(&'static str, &'static str, Self)> {
-                vec![$(($name, concat!($($doc),*).trim_ascii(), Self::$variant($variant::default())),)*]
-            }
-
-            /// The name that commands use.
-            #[must_use]
-            pub fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$variant(_) => $name,)*
-                }
-            }
-
-            /// The certificate itself.
-            #[must_use]
-            pub fn certificate(&self) -> &dyn Certificate {
-                match self {
-                    $(Self::$variant(certificate) => certificate,)*
-                }
-            }
-        }
-    };
-}
-
-certificates! {
     /// Interval bounds of every layer.
     Ibp = "ibp",
     /// The better of interval bounds and of linear bounds back from the outputs to the input.

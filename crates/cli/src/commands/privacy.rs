@@ -1,0 +1,24 @@
+use crate::{
+    error::CliError,
+    output::{Output, Status},
+};
+
+mod budget;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// What training with noise costs in privacy, or how much noise a budget asks for
+    Budget(budget::Args),
+}
+
+pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
+    match args.action {
+        Action::Budget(args) => budget::run(&args, output),
+    }
+}
