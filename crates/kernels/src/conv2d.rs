@@ -4,6 +4,7 @@
 //! Direct, without im2col: an image is laid out so that every tap of the kernel is one constant offset into it
 //! ([`layout`]), and all three passes are products over those offsets ([`correlate`], [`weight`]).
 
+pub(crate) mod by_example;
 mod correlate;
 mod layout;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use burn::tensor::{Shape, Tensor, ops::ConvOptions};
 use rayon::prelude::*;
 
 use crate::{Fused, affine::AffineOps, flex};
+pub use by_example::{conv2d_example_gradients, conv2d_weight_gradient};
 use correlate::{Correlation, Target};
 use layout::{Layout, shift_and_phase};
 use weight::WeightGradient;

@@ -30,6 +30,8 @@ mod softmax;
 mod tape;
 #[cfg(test)]
 mod testing;
+mod transposed_products;
+mod watched;
 mod wide;
 mod windows;
 
@@ -39,11 +41,13 @@ pub use attention::{Attention, attention, self_attention};
 pub use avg_pool2d::{AvgPool2d, avg_pool2d};
 pub use axpby::axpby;
 pub use batch_norm::{BatchNormalized, batch_norm, batch_norm_train};
-pub use conv2d::{Conv2d, conv2d};
+pub use conv2d::{Conv2d, conv2d, conv2d_example_gradients, conv2d_weight_gradient};
 pub use cross_entropy::softmax_cross_entropy;
 pub use embedding::embedding;
 pub use layer_norm::layer_norm;
 pub use max_pool2d::{MaxPool2d, max_pool2d, max_pool2d_with};
-pub use norm::norm;
+pub use norm::{norm, row_norms};
 pub use optimizer_step::{Rule, optimizer_step};
 pub use softmax::{log_softmax, softmax};
+pub use transposed_products::transposed_products;
+pub use watched::watched;

@@ -1,10 +1,10 @@
-//! The Euclidean norm of a tensor, added up in float64.
+//! The Euclidean norm of a tensor or of each of its rows, added up in float64.
 
 use burn::backend::{
-    Autodiff, Backend, Dispatch, Flex, autodiff::checkpoint::strategy::CheckpointStrategy, backend_extension,
-    tensor::FloatTensor,
+    Autodiff, Backend, Dispatch, Flex, TensorMetadata, autodiff::checkpoint::strategy::CheckpointStrategy,
+    backend_extension, tensor::FloatTensor,
 };
-use burn::tensor::Tensor;
+use burn::tensor::{Shape, Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -17,11 +17,24 @@ pub fn norm<const D: usize>(x: Tensor<D>) -> f64 {
     f64::from(norm.into_scalar::<f32>())
 }
 
+/// [`norm`] of each row: `[n, k]` to `[n]`.
+#[must_use]
+pub fn row_norms(x: Tensor<2>) -> Tensor<1> {
+    Tensor::from_dispatch(<Dispatch as NormOps>::row_norms(x.into_dispatch()))
+}
+
 #[backend_extension(Autodiff, Flex, Cube: cfg(feature = "wgpu"))]
 pub(crate) trait NormOps: Backend {
     /// Shape `[1]`.
     fn euclidean_norm(x: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::float_sqrt(Self::float_sum(Self::float_mul(x.clone(), x)))
+    }
+
+    /// Shape `[n]`.
+    fn row_norms(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let rows = x.shape()[0];
+        let squares = Self::float_sum_dim(Self::float_mul(x.clone(), x), 1);
+        Self::float_reshape(Self::float_sqrt(squares), Shape::new([rows]))
     }
 }
 
@@ -37,6 +50,22 @@ impl NormOps for Flex {
             sums.collect::<Vec<f64>>().into_iter().sum()
         };
         flex::tensor(vec![sum.sqrt() as f32], [1])
+    }
+
+    fn row_norms(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let [rows, columns] = x.shape().dims();
+        let x = flex::contiguous(x);
+        let x = flex::values(&x);
+        let mut norms = flex::buffer(rows);
+        let norm = |(row, norm): (usize, &mut f32)| {
+            *norm = simd::dispatch(Squares(&x[row * columns..][..columns])).sqrt() as f32;
+        };
+        if x.len() < 2 * simd::GRAIN {
+            norms.iter_mut().enumerate().for_each(norm);
+        } else {
+            norms.par_iter_mut().enumerate().for_each(norm);
+        }
+        flex::tensor(norms, [rows])
     }
 }
 
@@ -81,6 +110,24 @@ mod tests {
                 for x in [x.clone(), x.transpose()] {
                     let actual = norm(x);
                     assert!((actual - expected).abs() <= limit * expected, "{actual}, not {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_row_is_a_tensor_of_its_own() {
+        for (rows, columns) in [(0, 3), (1, 1), (5, 7), (3, 0), (300, 257)] {
+            for device in [Device::flex(), Device::flex().autodiff()] {
+                let x = crate::testing::wave([columns, rows], 0.1, &device).transpose();
+                let norms = crate::testing::values(row_norms(x.clone()));
+                assert_eq!(norms.len(), rows);
+                for (row, actual) in norms.into_iter().enumerate() {
+                    let expected = norm(x.clone().narrow(0, row, 1));
+                    assert!(
+                        (f64::from(actual) - expected).abs() <= 1e-5 * expected,
+                        "{actual}, not {expected}"
+                    );
                 }
             }
         }

@@ -1,6 +1,6 @@
 use crate::membership::Needs;
 
-/// Why a budget, an attack's scores or a bound cannot be computed.
+/// Why a budget, an attack's scores or a bound cannot be computed, or a step not be taken.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PrivacyError {
     /// The noise is none.
@@ -34,6 +34,25 @@ pub enum PrivacyError {
         rate: f64,
         /// The most noise that was tried.
         most: f64,
+    },
+    /// The clipping norm is none.
+    #[error("the clipping norm is {0}, and must be a number above 0 (for `automatic` a finite one)")]
+    Clip(f64),
+    /// Layers whose gradients cannot be told apart by example.
+    #[error("gradients cannot be clipped by example:{}", list(.0))]
+    Unsupported(Vec<Refused>),
+    /// A layer that ran twice in a forward pass.
+    #[error("the layer `{0}` ran more than once in a forward pass; give each place a layer of its own")]
+    Repeated(String),
+    /// A gradient that is not finite.
+    #[error(
+        "the gradient of example {example} of the batch has the norm {norm}; take a lower learning rate, or look for values in the data that are not finite"
+    )]
+    NotFinite {
+        /// Which, from 0.
+        example: usize,
+        /// Its norm.
+        norm: f64,
     },
     /// A setting has a value that it cannot have.
     #[error("{name} is {value}, and must be {needed}")]
@@ -129,4 +148,22 @@ pub enum PrivacyError {
         /// Guesses.
         made: usize,
     },
+}
+
+/// A layer without support.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its name, such as `bn1`.
+    pub layer: String,
+    /// What it is, such as `BatchNorm`.
+    pub kind: String,
+    /// Why it cannot be, and what can.
+    pub reason: &'static str,
+}
+
+fn list(refused: &[Refused]) -> String {
+    refused
+        .iter()
+        .map(|Refused { layer, kind, reason }| format!("\n  `{layer}` ({kind}): {reason}"))
+        .collect()
 }

@@ -5,10 +5,11 @@
 
 pub mod accountants;
 pub mod audit;
+pub mod clipping;
 mod error;
 mod log_sum;
 pub mod membership;
 mod phase;
 
-pub use error::PrivacyError;
+pub use error::{PrivacyError, Refused};
 pub use phase::Phase;

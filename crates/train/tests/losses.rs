@@ -101,6 +101,21 @@ fn check(value: &Value, outputs: &[f32], targets: &[f32], width: usize) {
     }
     println!("{worst:.1e}  {value}, {width} outputs");
     assert!(worst < TOLERANCE, "{value}: off by {worst:e}");
+    // Each example by itself.
+    let device = Device::flex();
+    let tensor = |values: &[f64]| {
+        let values = values.iter().map(|&v| v as f32).collect::<Vec<_>>();
+        Tensor::<2>::from_data(TensorData::new(values, [targets.len() / width, width]), &device)
+    };
+    let each = config(value.clone()).loss().each(tensor(&outputs), tensor(&targets));
+    let each = each.into_data().try_to_vec::<f32>().unwrap();
+    let rows = outputs.chunks(width).zip(targets.chunks(width));
+    assert_eq!(each.len(), rows.len());
+    for (actual, (outputs, targets)) in each.into_iter().zip(rows) {
+        let expected = reference(name, outputs, targets, width);
+        let distance = (f64::from(actual) - expected).abs() / expected.abs().max(1.0);
+        assert!(distance < TOLERANCE, "{value}: {actual} for an example, not {expected}");
+    }
 }
 
 fn generic(count: usize, scale: f32) -> Vec<f32> {

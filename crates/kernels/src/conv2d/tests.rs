@@ -193,6 +193,84 @@ fn one_gradient_alone_is_the_same() {
 }
 
 /// Thousands of like values, whose sum loses digits in float32 where each is added to it.
+/// Against the gradient of a batch of one, which never goes through tiles.
+#[test]
+fn each_example_has_the_gradient_of_a_batch_of_one() {
+    let device = Device::flex();
+    let cases = [
+        ([3, 1, 4, 4], [2, 1, 1, 1], options([1; 2], [0; 2], [1; 2], 1)),
+        ([5, 3, 9, 8], [20, 3, 3, 3], options([2, 1], [1, 0], [1, 2], 1)),
+        ([17, 2, 6, 6], [9, 2, 3, 3], options([1; 2], [1; 2], [1; 2], 1)),
+        ([4, 6, 7, 9], [4, 3, 3, 2], options([1, 2], [2, 1], [2, 1], 2)),
+        ([33, 8, 12, 12], [16, 1, 5, 5], options([2; 2], [2; 2], [1; 2], 8)),
+        // In tiles.
+        ([5, 16, 16, 16], [20, 16, 3, 3], options([1; 2], [0; 2], [1; 2], 1)),
+        ([20, 17, 12, 13], [33, 17, 3, 3], options([1; 2], [1; 2], [1; 2], 1)),
+    ];
+    for (input, weight, options) in cases {
+        for fused in [Fused::None, Fused::Relu] {
+            let (x, w, b) = (ramp(input, &device), ramp(weight, &device), ramp([weight[0]], &device));
+            let y = conv2d(x.clone(), w.clone(), b.clone(), options, fused);
+            let grad = ramp(y.dims(), &device) + 0.3;
+            let output = (fused == Fused::Relu).then(|| y.clone());
+            // By the output in tiles, since rounding decides on which side of zero a value lies.
+            let masked = match &output {
+                Some(y) => grad.clone().mask_fill(y.clone().lower_equal_elem(0.0), 0.0),
+                None => grad.clone(),
+            };
+            let run = || {
+                let found =
+                    conv2d_example_gradients(x.clone(), weight, grad.clone(), output.clone(), options);
+                let sum = conv2d_weight_gradient(x.clone(), w.clone(), grad.clone(), output.clone(), options);
+                let values = crate::testing::values::<2>;
+                let sum = [crate::testing::values(sum.0), crate::testing::values(sum.1)];
+                [vec![values(found.0), values(found.1)], sum.to_vec()].concat()
+            };
+            crate::testing::assert_same_on_threads(run);
+            let found = run();
+            let mut sums = [vec![0.0; w.shape().num_elements()], vec![0.0; weight[0]]];
+            for image in 0..input[0] {
+                let device = Device::flex().autodiff();
+                let one = |x: &Tensor<4>| Tensor::from_inner(x.clone().narrow(0, image, 1));
+                let (weight, bias) = (
+                    Tensor::<4>::from_data(w.to_data(), &device).require_grad(),
+                    Tensor::<1>::from_data(b.to_data(), &device).require_grad(),
+                );
+                let y = conv2d(one(&x), weight.clone(), bias.clone(), options, Fused::None);
+                let grads = (y * one(&masked)).sum().backward();
+                let gradients =
+                    [weight.grad(&grads).unwrap().into_data(), bias.grad(&grads).unwrap().into_data()];
+                for (place, gradient) in gradients.into_iter().enumerate() {
+                    let exact: Vec<f64> = gradient.iter::<f32>().map(f64::from).collect();
+                    let row = &found[place][image * exact.len()..][..exact.len()];
+                    let error = crate::testing::error(row, &exact);
+                    assert!(error < 1e-5, "{input:?} {weight:?} {options:?} {fused:?}: {error}");
+                    sums[place].iter_mut().zip(exact).for_each(|(sum, value)| *sum += value);
+                }
+            }
+            for (sum, exact) in found[2..].iter().zip(&sums) {
+                let error = crate::testing::error(sum, exact);
+                assert!(error < 1e-5, "{input:?} {options:?} {fused:?}: the sum is off by {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_finite_stays_with_its_example() {
+    let device = Device::flex();
+    let (input, weight) = ([6, 16, 16, 16], [16, 16, 3, 3]);
+    let mut values = crate::testing::values(ramp(input, &device));
+    values[3 * 16 * 256 + 5] = f32::INFINITY;
+    let x = Tensor::from_data(TensorData::new(values, input), &device);
+    let grad = ramp([6, 16, 14, 14], &device);
+    let options = options([1; 2], [0; 2], [1; 2], 1);
+    let (rows, _) = conv2d_example_gradients(x, weight, grad, None, options);
+    for (image, row) in crate::testing::values(rows).chunks_exact(weight.iter().product()).enumerate() {
+        assert_eq!(row.iter().all(|value| value.is_finite()), image != 3, "example {image}");
+    }
+}
+
 #[test]
 fn the_bias_of_many_pixels_keeps_its_digits() {
     let count = 4 * 200 * 200;

@@ -88,11 +88,38 @@ impl WeightGradient {
         if self.along_pixels {
             return (weight, bias.into_iter().map(|sum| sum as f32).collect());
         }
+        self.arranged(&weight, &bias)
+    }
+
+    /// The gradient of one image alone, as `[oc, taps]` and `[oc]`.
+    pub(super) fn of_one(
+        &self,
+        input: &[f32],
+        grad: &[f32],
+        mask: Option<&[f32]>,
+        sums: &mut Sums,
+        (weight, bias): (&mut [f32], &mut [f32]),
+    ) {
+        sums.weight.fill(0.0);
+        sums.bias.fill(0.0);
+        self.add(input, grad, mask, sums);
+        if self.along_pixels {
+            weight.copy_from_slice(&sums.weight);
+            bias.iter_mut().zip(&sums.bias).for_each(|(bias, sum)| *bias = *sum as f32);
+        } else {
+            let (of_weight, of_bias) = self.arranged(&sums.weight, &sums.bias);
+            weight.copy_from_slice(&of_weight);
+            bias.copy_from_slice(&of_bias);
+        }
+    }
+
+    /// Sums along channels as `[oc, taps]` and `[oc]`.
+    fn arranged(&self, weight: &[f32], bias: &[f64]) -> (Vec<f32>, Vec<f32>) {
         let (taps, pitch, channels) = (self.offsets.len(), self.pitch(), self.sizes.group_outputs());
         let place = |channel: usize| (channel / channels, channel % channels);
         let outputs = 0..self.sizes.outputs;
         let row = |output: usize| {
-            let ((group, channel), weight) = (place(output), &weight);
+            let (group, channel) = place(output);
             (0..taps).map(move |tap| weight[(group * taps + tap) * pitch + channel])
         };
         let sum = |output: usize| bias[place(output).0 * pitch + place(output).1] as f32;

@@ -22,7 +22,7 @@ use crate::{
     simd,
 };
 use strip::Strip;
-use transform::{Tiles, Transform};
+use transform::{Tiles, Transform, WeightsAdjoint};
 
 /// Outputs of a tile along an axis.
 const TILE: usize = 4;
@@ -168,6 +168,43 @@ impl Winograd {
         let (by_weight, bias) = self.total(sums.into_iter().map(|(sums, _)| sums), wanted[1]);
         let finite = finite && by_weight.iter().all(|value| value.is_finite());
         finite.then_some((by_input, by_weight, bias))
+    }
+
+    /// The gradients by weight and bias of each image alone, `[n, weights]` and `[n, oc]`, written over `weights` and
+    /// `biases`. Whether they are finite.
+    pub(super) fn of_each(
+        &self,
+        input: &[f32],
+        grad: &[f32],
+        mask: Option<&[f32]>,
+        weights: &mut [f32],
+        biases: &mut [f32],
+    ) -> bool {
+        let Sizes { inputs, outputs, .. } = self.sizes;
+        let (before, after) = self.sizes.lengths();
+        let length = outputs * inputs * 9;
+        let part = self.part();
+        let parts = weights.par_chunks_mut(part * length).zip(biases.par_chunks_mut(part * outputs));
+        parts.enumerate().all(|(index, (weights, biases))| {
+            let (mut room, mut sums, mut taps) = (Room::default(), self.sums(true), Vec::new());
+            let places = weights.chunks_exact_mut(length).zip(biases.chunks_exact_mut(outputs));
+            (index * part..).zip(places).all(|(image, (weight, bias))| {
+                sums.weight.fill(0.0);
+                sums.bias.fill(0.0);
+                for block in self.blocks() {
+                    let mask = mask.map(|mask| &mask[image * after..][..after]);
+                    self.read_gradient(&block, &grad[image * after..][..after], mask, &mut room);
+                    self.read_input(&block, &input[image * before..][..before], &mut room);
+                    let sum = simd::sum_rows(&room.output, self.outputs);
+                    sums.bias.iter_mut().zip(sum).for_each(|(sum, value)| *sum += f64::from(value));
+                    self.add_products(&block, &room, &mut sums.weight);
+                }
+                bias.iter_mut().zip(&sums.bias).for_each(|(bias, sum)| *bias = *sum as f32);
+                taps.resize(inputs * 9 * self.outputs, 0.0);
+                let (places, taps) = (&sums.weight, &mut taps);
+                simd::dispatch(WeightsAdjoint { inputs, pitch: self.outputs, places, taps, weight })
+            })
+        })
     }
 
     /// `G g Gᵀ` as `[place][input][output, padded]`, or `turned`, `[place][output][input, padded]`.

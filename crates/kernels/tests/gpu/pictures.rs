@@ -1,9 +1,10 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use crucible_kernels::{
-    AvgPool2d, Conv2d, Fused, MaxPool2d, avg_pool2d, conv2d, max_pool2d, max_pool2d_with,
+    AvgPool2d, Conv2d, Fused, MaxPool2d, avg_pool2d, conv2d, conv2d_example_gradients,
+    conv2d_weight_gradient, max_pool2d, max_pool2d_with,
 };
 
-use crate::{CLOSE, compare, outcome, wave};
+use crate::{CLOSE, compare, outcome, read, wave};
 
 const PLAIN: Conv2d = Conv2d { stride: [1; 2], padding: [0; 2], dilation: [1; 2], groups: 1 };
 
@@ -25,6 +26,32 @@ fn conv2d_over_strides_paddings_dilations_and_groups() {
                 let b = wave([weight[0]], 2.0, device).require_grad();
                 let output = conv2d(x.clone(), w.clone(), b.clone(), options, fused);
                 outcome(output, &[("input", &x), ("weight", &w), ("bias", &b)])
+            });
+        }
+    }
+}
+
+#[test]
+fn gradients_of_conv2d_by_example_and_together() {
+    let cases = [
+        ([2, 3, 8, 9], [5, 3, 3, 3], Conv2d { padding: [1; 2], ..PLAIN }),
+        ([3, 4, 10, 12], [4, 2, 3, 2], Conv2d { stride: [2, 3], dilation: [2, 1], groups: 2, ..PLAIN }),
+    ];
+    for (input, weight, options) in cases {
+        for fused in [Fused::None, Fused::Relu] {
+            compare(&format!("gradients of conv2d {fused:?} of {input:?}, {options:?}"), CLOSE, |device| {
+                let [x, w] = [(input, 0.1), (weight, 1.0)].map(|(s, phase)| wave(s, phase, device).inner());
+                let y = conv2d(x.clone(), w.clone(), wave([weight[0]], 2.0, device).inner(), options, fused);
+                let grad = wave(y.dims(), 3.0, device).inner() + 0.5;
+                let y = (fused == Fused::Relu).then_some(y);
+                let rows = conv2d_example_gradients(x.clone(), weight, grad.clone(), y.clone(), options);
+                let sum = conv2d_weight_gradient(x, w, grad, y, options);
+                vec![
+                    ("weight by example", read(rows.0)),
+                    ("bias by example", read(rows.1)),
+                    ("weight", read(sum.0)),
+                    ("bias", read(sum.1)),
+                ]
             });
         }
     }

@@ -1,5 +1,7 @@
 use burn::tensor::{Tensor, TensorData};
-use crucible_kernels::{Rule, axpby, norm, optimizer_step, softmax_cross_entropy};
+use crucible_kernels::{
+    Rule, axpby, norm, optimizer_step, row_norms, softmax_cross_entropy, transposed_products, watched,
+};
 
 use crate::{CLOSE, Read, compare, outcome, read, wave};
 
@@ -45,6 +47,34 @@ fn norm_of_all_elements() {
             vec![("norm", Read { shape: vec![], values: vec![norm(wave(shape, 0.1, device).inner())] })]
         });
     }
+}
+
+#[test]
+fn row_norms_of_rows() {
+    for shape in [[1, 1], [3, 5], [70, 33]] {
+        compare(&format!("row_norms of {shape:?}"), CLOSE, |device| {
+            vec![("norms", read(row_norms(wave(shape, 0.1, device).inner())))]
+        });
+    }
+}
+
+#[test]
+fn transposed_products_of_pairs() {
+    for [n, t, i, j] in [[1, 1, 2, 3], [1, 40, 9, 33], [5, 7, 3, 4]] {
+        compare(&format!("transposed_products of {n}x{t}x{i} and {n}x{t}x{j}"), CLOSE, |device| {
+            let (a, b) = (wave([n, t, i], 0.1, device).inner(), wave([n, t, j], 1.0, device).inner());
+            vec![("products", read(transposed_products(a, b)))]
+        });
+    }
+}
+
+#[test]
+fn watched_shows_the_gradient() {
+    compare("watched", CLOSE, |device| {
+        let x = wave([3, 5], 0.1, device).require_grad();
+        let watcher = Tensor::<2>::zeros([1; 2], device).require_grad();
+        outcome(watched(x.clone(), watcher.clone()), &[("input", &x), ("watcher", &watcher)])
+    });
 }
 
 fn rules() -> Vec<Rule> {

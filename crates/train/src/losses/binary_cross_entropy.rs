@@ -30,9 +30,13 @@ impl Loss for BinaryCrossEntropy {
     }
 
     fn forward(&self, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+        self.each(outputs, targets).mean()
+    }
+
+    fn each(&self, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
         // log σ(-z) = log σ(z) - z, so that -(t log σ(z) + (1-t) log σ(-z)) = (1-t) z - log σ(z).
         let inverse = targets.neg() + 1.0;
-        (inverse * outputs.clone() - log_sigmoid(outputs)).mean()
+        (inverse * outputs.clone() - log_sigmoid(outputs)).squeeze_dim(1)
     }
 
     fn predict(&self, outputs: Tensor<2>, _: &Task) -> Tensor<2> {

@@ -27,7 +27,11 @@ impl Loss for CrossEntropy {
     }
 
     fn forward(&self, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
-        softmax_cross_entropy(outputs, targets).mean()
+        self.each(outputs, targets).mean()
+    }
+
+    fn each(&self, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+        softmax_cross_entropy(outputs, targets)
     }
 
     fn predict(&self, outputs: Tensor<2>, _: &Task) -> Tensor<2> {

@@ -21,6 +21,10 @@ impl Loss for HalfMse {
         (outputs - targets).square().sum().div_scalar(2.0 * batch)
     }
 
+    fn each(&self, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+        (outputs - targets).square().sum_dim(1).squeeze_dim(1).div_scalar(2.0)
+    }
+
     fn predict(&self, outputs: Tensor<2>, task: &Task) -> Tensor<2> {
         normalize_scores(outputs, task)
     }

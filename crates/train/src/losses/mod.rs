@@ -27,6 +27,9 @@ pub trait Loss {
     /// The mean loss of a batch, `[batch, outputs]` against targets of the same shape; a scalar.
     fn forward(&self, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1>;
 
+    /// The loss of each example, `[batch]`, of which [`forward`](Self::forward) is the mean.
+    fn each(&self, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1>;
+
     /// Raw outputs as predictions: probabilities of the classes, `[batch, classes]`, or values, `[batch, targets]`.
     fn predict(&self, outputs: Tensor<2>, task: &Task) -> Tensor<2>;
 

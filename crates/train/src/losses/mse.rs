@@ -19,6 +19,10 @@ impl Loss for Mse {
         (outputs - targets).square().mean()
     }
 
+    fn each(&self, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+        (outputs - targets).square().mean_dim(1).squeeze_dim(1)
+    }
+
     fn predict(&self, outputs: Tensor<2>, task: &Task) -> Tensor<2> {
         normalize_scores(outputs, task)
     }

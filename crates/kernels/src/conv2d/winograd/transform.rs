@@ -16,6 +16,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::{PLACES, SPAN, TILE};
+use crate::simd::WIDEST;
 
 const A: f32 = 0.75;
 const A2: f32 = A * A;
@@ -243,6 +244,78 @@ pub(super) fn weights(g: [f32; 9]) -> [f32; PLACES] {
         *value = (0..3).map(|y| row[y] * line(y)).sum::<f64>() as f32;
     }
     places
+}
+
+/// `Gᵀ t G` for all pairs of channels: `places[place][input][output, padded]` to `weight[output][input][tap]`.
+pub(super) struct WeightsAdjoint<'a> {
+    pub(super) inputs: usize,
+    /// Output channels, padded.
+    pub(super) pitch: usize,
+    pub(super) places: &'a [f32],
+    /// Room for `[input][tap][output, padded]`.
+    pub(super) taps: &'a mut [f32],
+    pub(super) weight: &'a mut [f32],
+}
+
+impl WithSimd for WeightsAdjoint<'_> {
+    /// Whether every result is finite.
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
+        let Self { inputs, pitch, places, taps, weight } = self;
+        let vectors = pitch / S::F32_LANES;
+        let (places, _) = S::as_simd_f32s(places);
+        let zero = simd.splat_f32s(0.0);
+        let mut check = zero;
+        {
+            let (taps, _) = S::as_mut_simd_f32s(taps);
+            for input in 0..inputs {
+                for v in 0..vectors {
+                    let plane = inputs * vectors;
+                    let place = Grid { first: input * vectors + v, row: SPAN * plane, column: plane };
+                    let half = rows_of::<S, SPAN, 3>(simd, places, place, weights_line);
+                    for x in 0..3 {
+                        let values = weights_line(simd, half[x]);
+                        for y in 0..3 {
+                            check = simd.mul_add_e_f32s(values[y], zero, check);
+                            taps[(9 * input + 3 * y + x) * vectors + v] = values[y];
+                        }
+                    }
+                }
+            }
+        }
+        // Square by square, so that both sides stay in the first cache.
+        let (rows, outputs) = (9 * inputs, weight.len() / (9 * inputs));
+        for first in (0..rows).step_by(WIDEST) {
+            let count = WIDEST.min(rows - first);
+            for block in (0..outputs).step_by(WIDEST) {
+                for output in block..outputs.min(block + WIDEST) {
+                    let line = &mut weight[output * rows + first..][..count];
+                    for (row, value) in line.iter_mut().enumerate() {
+                        *value = taps[(first + row) * pitch + output];
+                    }
+                }
+            }
+        }
+        simd.reduce_sum_f32s(check) == 0.0
+    }
+}
+
+/// One factor of `Gᵀ t G`.
+#[inline(always)]
+fn weights_line<S: Simd>(simd: S, [t0, t1, t2, t3, t4, t5]: [S::f32s; SPAN]) -> [S::f32s; 3] {
+    const AT_0: f32 = WEIGHTS[0][0] as f32;
+    const AT_A: f32 = WEIGHTS[1][0] as f32;
+    const AT_B: f32 = WEIGHTS[3][0] as f32;
+    let times = |factor: f32, value| simd.mul_f32s(simd.splat_f32s(factor), value);
+    let (a_even, a_odd) = (times(AT_A, simd.add_f32s(t1, t2)), times(AT_A, simd.sub_f32s(t1, t2)));
+    let (b_even, b_odd) = (times(AT_B, simd.add_f32s(t3, t4)), times(AT_B, simd.sub_f32s(t3, t4)));
+    [
+        scaled(simd, AT_0, t0, simd.add_f32s(a_even, b_even)),
+        scaled(simd, A, a_odd, times(B, b_odd)),
+        scaled(simd, A2, a_even, scaled(simd, B2, b_even, t5)),
+    ]
 }
 
 /// `Gᵀ t G`.
