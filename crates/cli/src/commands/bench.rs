@@ -31,10 +31,3 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     }
     Ok(Status::Done)
 }
-
-/// The middle of `values`, which are sorted afterwards.
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
-    f64::midpoint(low, high)
-}

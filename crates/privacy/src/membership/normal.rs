@@ -1,5 +1,6 @@
 //! Normal distributions of shadow models' confidences, fitted as the likelihood ratio attack's authors do.
 
+use crucible_measure::median;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -66,12 +67,12 @@ pub(super) fn of_example(
     member: bool,
     fixed: Option<f64>,
 ) -> Result<Normal, PrivacyError> {
-    let mut scores: Vec<f64> = evidence.shadows_of(example, member).collect();
+    let scores: Vec<f64> = evidence.shadows_of(example, member).collect();
     let deviation = fixed.unwrap_or_else(|| deviation(&scores));
-    if deviation > 0.0 {
-        return Ok(Normal { centre: median(&mut scores), deviation });
+    match median(&scores) {
+        Some(centre) if deviation > 0.0 => Ok(Normal { centre, deviation }),
+        _ => Err(PrivacyError::TheSame { example, member }),
     }
-    Err(PrivacyError::TheSame { example, member })
 }
 
 /// The standard deviation, with the divisor n.
@@ -83,10 +84,4 @@ fn deviation(values: &[f64]) -> f64 {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt()
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let half = values.len() / 2;
-    if values.len() % 2 == 1 { values[half] } else { 0.5 * (values[half - 1] + values[half]) }
 }

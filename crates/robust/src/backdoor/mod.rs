@@ -131,13 +131,3 @@ fn highest(scores: &[Option<f64>]) -> Option<(usize, f64)> {
     let known = scores.iter().enumerate().filter_map(|(class, score)| Some((class, (*score)?)));
     known.max_by(|a, b| a.1.total_cmp(&b.1))
 }
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => f64::NAN,
-        n if n % 2 == 1 => sorted[n / 2],
-        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
-    }
-}

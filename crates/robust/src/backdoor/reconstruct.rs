@@ -3,11 +3,12 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Detector, Inspection, Reconstruction, Sees, Suspect, highest, median};
+use super::{Detector, Inspection, Reconstruction, Sees, Suspect, highest};
 use crate::{
     Batch,
     loss::{class, cross_entropy},
 };
+use crucible_measure::median;
 use crucible_models::Differentiable;
 
 /// For each class the smallest mask and pattern that turn inputs of other classes into it, by Adam on both: the target of
@@ -195,9 +196,9 @@ impl Reconstruct {
         };
         let norms: Vec<f64> = triggers.iter().map(norm).collect();
         let logs: Vec<f64> = norms.iter().map(|norm| norm.max(0.01).ln()).collect();
-        let middle = median(&logs);
+        let middle = median(&logs).expect("a model has classes");
         let distances: Vec<f64> = logs.iter().map(|log| (log - middle).abs()).collect();
-        let deviation = (CONSISTENT * median(&distances)).max(0.01);
+        let deviation = (CONSISTENT * median(&distances).expect("as many")).max(0.01);
         let scores: Vec<Option<f64>> = logs.iter().map(|log| Some((middle - log) / deviation)).collect();
         let middle = middle.exp();
         let Some((class, score)) = highest(&scores) else { return Inspection::default() };

@@ -14,7 +14,7 @@ pub use crown_ibp::CrownIbp;
 pub(crate) use crown_ibp::{Worst, worst_by_lines};
 pub use interval::{Bounds, Ibp, NoBounds, interval_bounds};
 pub(crate) use interval::{boxes, worst_logits};
-pub use smoothing::{Smoothed, Smoothing, clopper_pearson_lower};
+pub use smoothing::{Smoothed, Smoothing};
 
 use crate::{Batch, Norm, RobustError, Threat, registry::registry};
 

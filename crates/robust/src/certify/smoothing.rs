@@ -1,6 +1,6 @@
 //! Randomised smoothing: a classifier made certain by asking it about many noisy copies.
 
-use crucible_measure::{argmax, normal_quantile};
+use crucible_measure::{argmax, clopper_pearson_lower, normal_quantile};
 use crucible_models::Classifier;
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
@@ -109,52 +109,6 @@ impl Smoothing {
         }
         counts
     }
-}
-
-/// The one-sided lower confidence bound of a proportion, at level 1 − α: the `p` at which `successes` or more of `trials`
-/// have the chance α. 0 without a success.
-///
-/// C. Clopper, E. Pearson: The use of confidence or fiducial limits illustrated in the case of the binomial, 1934.
-///
-/// # Panics
-///
-/// If there are more successes than trials, or α is not strictly between 0 and 1.
-#[must_use]
-pub fn clopper_pearson_lower(successes: u64, trials: u64, alpha: f64) -> f64 {
-    assert!(successes <= trials && alpha > 0.0 && alpha < 1.0, "{successes} of {trials} at {alpha}");
-    if successes == 0 {
-        return 0.0;
-    }
-    // The tail rises with p, from 0 to 1.
-    let (mut low, mut high) = (0.0, 1.0);
-    for _ in 0..100 {
-        let middle = 0.5 * (low + high);
-        match tail(successes, trials, middle) > alpha {
-            true => high = middle,
-            false => low = middle,
-        }
-    }
-    low
-}
-
-/// The chance of `successes` or more among `trials` of probability `p`.
-fn tail(successes: u64, trials: u64, p: f64) -> f64 {
-    let (n, log_p, log_q) = (trials as f64, p.ln(), (-p).ln_1p());
-    // log of the binomial coefficient, term after term from the first.
-    let mut log_choose: f64 = (0..successes).map(|i| ((n - i as f64) / (successes - i) as f64).ln()).sum();
-    let mut sum = 0.0;
-    for k in successes..=trials {
-        let k = k as f64;
-        let rest = if n > k { (n - k) * log_q } else { 0.0 };
-        let term = (log_choose + k * log_p + rest).exp();
-        sum += term;
-        // Past the middle the terms fall ever faster.
-        if k > n * p && term < 1e-18 * sum {
-            break;
-        }
-        log_choose += ((n - k) / (k + 1.0)).ln();
-    }
-    sum
 }
 
 #[cfg(test)]

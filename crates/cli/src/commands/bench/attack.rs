@@ -2,12 +2,12 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use crucible_data::seed;
+use crucible_measure::median;
 use crucible_models::{Architecture, InputShape, Network, Scaling, WhiteBox, architectures::CnnConfig};
 use crucible_robust::{AttackConfig, Batch, Norm, Threat, Victim, attacks::Pgd};
 use rand::RngExt;
 use serde_json::json;
 
-use super::median;
 use crate::{error::CliError, output::Output, threads};
 
 #[derive(Debug, clap::Args)]
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), CliError> {
             attack(stop).run(Victim::WhiteBox(&model), batch, &threat, &mut rng)?;
             times.push(start.elapsed().as_secs_f64() * 1e3);
         }
-        Ok(median(&mut times[1..]))
+        Ok(median(&times[1..]).expect("at least one run"))
     };
     let (ms, stopping) = (time(false)?, time(true)?);
     output.object(&json!({ "task": "pgd", "batch": args.batch, "ms": ms, "stopping_ms": stopping }));

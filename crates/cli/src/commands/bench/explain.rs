@@ -2,13 +2,11 @@ use std::time::Instant;
 
 use crucible_data::seed;
 use crucible_explain::{Examples, MethodConfig, Model, methods::IntegratedGradients};
+use crucible_measure::median;
 use crucible_models::InputShape;
 use serde_json::json;
 
-use super::{
-    attack::{Args, SEED, Scene},
-    median,
-};
+use super::attack::{Args, SEED, Scene};
 use crate::{error::CliError, output::Output, threads};
 
 /// Integrated gradients of all pictures from black, over 50 points.
@@ -29,7 +27,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), CliError> {
         method.attribute(&Model::differentiable(&model), &on, &mut seed::stream(SEED, "explain", 0))?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
-    let ms = median(&mut times[1..]);
+    let ms = median(&times[1..]).expect("at least one run");
     output.object(&json!({ "task": "integrated-gradients", "batch": args.batch, "ms": ms }));
     output.line(format!("Integrated gradients over 50 points, batch {}: {ms:.1} ms", args.batch));
     Ok(())

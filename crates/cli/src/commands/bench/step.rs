@@ -4,6 +4,7 @@ use std::time::Instant;
 use burn::optim::{AdamConfig, DynOptimizer, SgdConfig, momentum::MomentumConfig};
 use burn::tensor::{Device, Distribution, Tensor, TensorData, activation::log_softmax};
 use crucible_data::seed;
+use crucible_measure::median;
 use crucible_models::{
     Architecture, InputShape, NoTap, Plain, Tap, Tapped, Training,
     architectures::{CnnConfig, MlpConfig, TransformerConfig},
@@ -16,7 +17,6 @@ use crucible_train::{
 };
 use serde_json::json;
 
-use super::median;
 use crate::{error::CliError, output::Output, threads};
 
 #[derive(Debug, clap::Args)]
@@ -139,17 +139,18 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), CliError> {
         };
         time(WARM_UP + args.steps as usize, || stepper.step())
     };
-    let mut steps = times.split_off(WARM_UP);
+    let steps = times.split_off(WARM_UP);
 
     let [a, b] = [(); 2].map(|()| Tensor::<2>::ones([1024, 1024], &device));
-    let mut products = time(WARM_UP + 15, || first(a.clone().matmul(b.clone()))).split_off(WARM_UP);
+    let products = time(WARM_UP + 15, || first(a.clone().matmul(b.clone()))).split_off(WARM_UP);
 
-    let (middle, fastest) = (median(&mut steps), steps[0]);
+    let middle_of = |times: &[f64]| median(times).expect("at least one step");
+    let (middle, fastest) = (middle_of(&steps), steps.iter().copied().fold(f64::INFINITY, f64::min));
     // Forward, the gradient of each weight, and that of each layer's input but the first's.
     let input = sizes.layers.first().map_or(0, |layer| layer.multiply_adds);
     let passes = if args.forward { sizes.multiply_adds } else { 3 * sizes.multiply_adds - input };
     let operations = (2 * batch as u64 * passes) as f64;
-    let rate = 2.0 * 1024f64.powi(3) / median(&mut products);
+    let rate = 2.0 * 1024f64.powi(3) / middle_of(&products);
     let share = operations / middle / rate;
     output.object(&json!({
         "task": args.task, "batch": args.batch, "ms": middle * 1e3, "min_ms": fastest * 1e3, "gemm_share": share,
