@@ -13,7 +13,7 @@ use crucible_robust::{
     Batch, RobustError,
     backdoor::{Corner, DetectorConfig, Patch, Plant, Planted, Reconstruct, Suspect, Trigger},
 };
-use crucible_train::{Job, PlainLoss, RunFolder, TrainConfig, train};
+use crucible_train::{Job, Ordinary, PlainLoss, RunFolder, TrainConfig, train};
 
 const SHAPE: [usize; 3] = [1, 28, 28];
 const PIXELS: usize = 28 * 28;
@@ -54,7 +54,7 @@ fn fit(data: &Dataset, planted: &Planted, model: &serde_json::Value, epochs: u64
             network,
             data: &poisoned,
             config: &config(serde_json::json!({"epochs": epochs, "optimizer": {"name": "adam"}})),
-            objective: &PlainLoss,
+            rule: &mut Ordinary::new(PlainLoss),
             seed: number,
             device: &device,
             folder: &RunFolder::create(&folder.path().join("run"), "").unwrap(),

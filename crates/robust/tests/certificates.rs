@@ -15,7 +15,7 @@ use crucible_robust::{
     AttackConfig, Batch, Defence, Norm, Threat, Victim,
     certify::{CertificateConfig, Smoothing, Subject, Verdict},
 };
-use crucible_train::{Job, Objective, PlainLoss, RunFolder, train};
+use crucible_train::{Job, Objective, Ordinary, PlainLoss, RunFolder, train};
 use serde_json::{Value, json};
 
 const PIXELS: usize = 784;
@@ -42,7 +42,7 @@ struct Trained {
     view: WhiteBox<Network>,
 }
 
-fn fit(data: &Dataset, model: &Value, epochs: u64, objective: &dyn Objective) -> Trained {
+fn fit(data: &Dataset, model: &Value, epochs: u64, objective: impl Objective + 'static) -> Trained {
     let device = Device::flex();
     let architecture: Architecture = serde_json::from_value(model.clone()).unwrap();
     let shape = InputShape::Image { channels: 1, height: 28, width: 28 };
@@ -53,7 +53,7 @@ fn fit(data: &Dataset, model: &Value, epochs: u64, objective: &dyn Objective) ->
         network,
         data,
         config: &serde_json::from_value(config).unwrap(),
-        objective,
+        rule: &mut Ordinary::new(objective),
         seed: 1,
         device: &device,
         folder: &RunFolder::create(&folder.path().join("run"), "").unwrap(),
@@ -67,7 +67,7 @@ fn fit(data: &Dataset, model: &Value, epochs: u64, objective: &dyn Objective) ->
 fn defended(data: &Dataset, model: &Value, epochs: u64, defence: &Value) -> Trained {
     let config = serde_json::from_value(defence.clone()).unwrap();
     let defence = Defence::new(config, Scaling::none(PIXELS), RANGE, &Device::flex()).unwrap();
-    fit(data, model, epochs, &defence)
+    fit(data, model, epochs, defence)
 }
 
 fn certify(name: &str, Trained { network, view }: &Trained, batch: Batch<'_>, eps: f32) -> Vec<Verdict> {
@@ -92,8 +92,8 @@ fn no_attack_breaks_what_bounds_certify() {
     let convnet = json!({"name": "convnet", "hidden": [20], "conv": [
         {"channels": 4, "kernel": 4, "stride": 2, "padding": 1, "pool": 2}]});
     for (what, model, eps, at_least) in [
-        ("plain", fit(&data, &mlp, 3, &PlainLoss), 0.01, [0, 20]),
-        ("batch norm", fit(&data, &normed, 3, &PlainLoss), 0.01, [0, 20]),
+        ("plain", fit(&data, &mlp, 3, PlainLoss), 0.01, [0, 20]),
+        ("batch norm", fit(&data, &normed, 3, PlainLoss), 0.01, [0, 20]),
         ("ibp", defended(&data, &mlp, 6, &json!({"name": "ibp", "eps": 0.1})), 0.08, [20, 20]),
         (
             "crown-ibp",
@@ -206,7 +206,7 @@ impl Differentiable for Noisy<'_> {
 #[test]
 fn no_attack_outvotes_what_smoothing_certifies() {
     let data = data();
-    let model = fit(&data, &json!({"name": "mlp", "hidden": [40]}), 4, &PlainLoss).view;
+    let model = fit(&data, &json!({"name": "mlp", "hidden": [40]}), 4, PlainLoss).view;
     let (inputs, labels) = pictures(data.test.as_ref().unwrap(), 24);
     let smoothing = Smoothing { sigma: 0.25, ..Smoothing::default() };
     let draw = |copies: usize, stream: u64| {

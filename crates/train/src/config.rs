@@ -40,6 +40,9 @@ pub struct TrainConfig {
     /// Stop at the end of the first epoch that meets a target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
+    /// Train with a guarantee for the privacy of each training example: DP-SGD.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<PrivacyConfig>,
     /// When to save the whole state of training.
     pub checkpoint: CheckpointConfig,
 }
@@ -58,6 +61,7 @@ impl Default for TrainConfig {
             regularization: Regularization::default(),
             early_stopping: None,
             until: None,
+            privacy: None,
             checkpoint: CheckpointConfig::default(),
         }
     }
@@ -117,6 +121,58 @@ impl Until {
         let accurate = self.accuracy.is_none_or(|target| accuracy.is_some_and(|accuracy| accuracy >= target));
         accurate && self.loss.is_none_or(|target| loss <= target)
     }
+}
+
+/// (ε, δ)-differential privacy of single training examples, kept by the update rule of `crucible-privacy`: each step takes
+/// every example with the probability `batch_size` over their number, clips the gradient of each, and adds noise to the
+/// sum (Abadi et al. 2016). What may be wrong with these settings, that rule tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PrivacyConfig {
+    /// The most that may be spent, such as 3. Alone, it sets the noise such that all epochs can be done; beside `noise`,
+    /// training ends before it is exceeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<f64>,
+    /// The probability that the promise is not kept; below one over the number of training examples, such as 1e-5.
+    pub delta: f64,
+    /// The noise's standard deviation over the clipping norm. Without `epsilon`, training takes all its epochs and tells
+    /// what they cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<f64>,
+    /// The clipping norm: the most that one example can change a step's sum by.
+    #[serde(default = "one")]
+    pub clip: f64,
+    /// How a gradient is clipped.
+    #[serde(default)]
+    pub clipping: Clip,
+    /// Most examples whose gradients are computed at a time. A step's sample of any size is added up over such parts.
+    #[serde(default = "some")]
+    #[schemars(range(min = 1))]
+    pub physical_batch_size: usize,
+    /// Draw samples and noise from the recipe's seed, which anyone can repeat: for tests. The run is NOT private.
+    #[serde(default)]
+    pub seeded: bool,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn some() -> usize {
+    256
+}
+
+/// How an example's gradient `g` is clipped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clip {
+    /// `g · min(1, clip / ‖g‖)`.
+    #[default]
+    Flat,
+    /// `g · clip / (‖g‖ + 0.01)`: nearly the same length for all (Bu et al. 2022).
+    Automatic,
+    /// Each layer's gradient for itself, flat to `clip / √layers` (McMahan et al. 2018).
+    PerLayer,
 }
 
 /// When to save the whole state of training. The end of each epoch always is.

@@ -61,4 +61,25 @@ pub enum TrainError {
     /// An accuracy was asked of a task without classes.
     #[error("`train.until.accuracy` is for classes, but the target is a number; use `train.until.loss`")]
     NoAccuracy,
+    /// Training with a guarantee by a rule that keeps none, or the reverse.
+    #[error(
+        "{}",
+        if *asked {
+            "`train.privacy` asks for a guarantee, and the update rule keeps none"
+        } else {
+            "the update rule is for `train.privacy`, which is not set"
+        }
+    )]
+    OtherRule {
+        /// Whether a guarantee was asked for.
+        asked: bool,
+    },
+    /// The update rule has no gradient to step by.
+    #[error("step {step}: {source}")]
+    Rule {
+        /// The step, from 1.
+        step: u64,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }

@@ -74,6 +74,8 @@ pub enum StopReason {
     TargetMet,
     /// The monitored loss had stopped falling.
     EarlyStopped,
+    /// Another step would have cost more privacy than the recipe allows.
+    BudgetSpent,
     /// The caller asked to stop; the run can be resumed.
     Interrupted,
 }

@@ -4,10 +4,11 @@
 //! metrics, events for TensorBoard, checkpoints, and the weights. It can be stopped anywhere, by a request or by a
 //! power cut, and continues to the same bytes.
 //!
-//! Absent by design: recipes as text, printing, privacy, attacks, compression. The clock and the wish to stop come
+//! Absent by design: recipes as text, printing, how privacy is kept, attacks, compression. The clock and the wish to stop come
 //! from the caller, who is told of everything through [`Event`]s.
 
 mod average;
+mod batches;
 mod checkpoint;
 mod config;
 mod divergence;
@@ -20,19 +21,21 @@ pub mod losses;
 mod metrics_log;
 mod objective;
 pub mod optimizers;
+mod rule;
 pub mod run_folder;
 pub mod schedules;
-mod step;
 mod stepper;
 mod tensorboard;
 mod trainer;
 mod update;
 
-pub use config::{CheckpointConfig, EarlyStopping, Regularization, TrainConfig, Until};
+pub use batches::Batches;
+pub use config::{CheckpointConfig, Clip, EarlyStopping, PrivacyConfig, Regularization, TrainConfig, Until};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate, predict};
 pub use event::{EpochRecord, Event, Outcome, StopReason};
 pub use objective::{Batch, Objective, PlainLoss};
+pub use rule::{Moment, Ordinary, UpdateRule};
 pub use run_folder::RunFolder;
 pub use stepper::{BatchLoss, Stepper};
 pub use trainer::{Job, train};

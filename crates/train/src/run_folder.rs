@@ -10,13 +10,14 @@
 //! | `checkpoints/last.safetensors` | the whole state of training, to continue from |
 //! | `checkpoints/best.safetensors` | the weights with the lowest monitored loss |
 //! | `findings/` | sections of the report that other verbs left, one JSON file each |
+//! | `privacy/` | what training with a guarantee spent, and while it goes on the key of its draws |
 //! | `report.html`, `report.json` | the report |
 //!
 //! A file is written under a temporary name, flushed to the disk, and renamed, so that a reader finds either the old
 //! file or the new one, whole. Only the two logs grow in place; a resumed run cuts them back to what its checkpoint
 //! knows of.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -118,17 +119,53 @@ impl RunFolder {
     ///
     /// Where it cannot be written; the old file, if any, is untouched then.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), TrainError> {
+        self.write_with(File::options().write(true).create(true).truncate(true), name, bytes)
+    }
+
+    /// The same, in a file that the system lets nobody but its owner read.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn write_secret(&self, name: &str, bytes: &[u8]) -> Result<(), TrainError> {
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        self.write_with(&options, name, bytes)
+    }
+
+    fn write_with(&self, options: &OpenOptions, name: &str, bytes: &[u8]) -> Result<(), TrainError> {
         let path = self.path(name);
-        write_atomic(&path, bytes).map_err(|source| TrainError::File { action: "write", path, source })
+        write_atomic(&path, options, bytes).map_err(|source| TrainError::File {
+            action: "write",
+            path,
+            source,
+        })
+    }
+
+    /// Removes a file, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be removed.
+    pub fn remove(&self, name: &str) -> Result<(), TrainError> {
+        let path = self.path(name);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(TrainError::File { action: "remove", path, source })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
-fn write_atomic(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write_atomic(path: &Path, options: &OpenOptions, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-    let written = File::create(&temporary).and_then(|mut file| {
+    let written = options.open(&temporary).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
     });

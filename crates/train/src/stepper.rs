@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use crucible_models::{Network, Tap, Tapped};
 
-use crate::{Updater, optimizers::Optimizer, step};
+use crate::{Updater, optimizers::Optimizer, rule};
 
 /// A mean loss of a batch, from outputs and targets of the same shape.
 pub type BatchLoss<'a> = &'a dyn Fn(Tensor<2>, Tensor<2>) -> Tensor<1>;
@@ -55,7 +55,7 @@ impl<'a> Stepper<'a> {
         let network = self.network.take().expect("put back below");
         let (inputs, targets) = (self.inputs.clone(), self.targets.clone());
         let loss = (self.loss)(network.forward(inputs, &mut *self.tap), targets);
-        let (loss, gradients) = step::pull_back(&network, &loss, 1.0);
+        let (loss, gradients) = rule::pull_back(&network, &loss, 1.0);
         self.network = Some(self.updater.step(network, gradients, self.lr));
         loss
     }

@@ -4,14 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::module::Module;
 use burn::tensor::Device;
-use crucible_data::{Dataset, Examples, Task, epoch_order};
+use crucible_data::{Dataset, Examples, Task};
 use crucible_models::{
     Network,
     weights::{self, State},
 };
 
 use crate::{
-    EpochRecord, Event, Objective, Outcome, RunFolder, StopReason, TrainConfig, TrainError, Updater,
+    Batches, EpochRecord, Event, Moment, Outcome, RunFolder, StopReason, TrainConfig, TrainError, UpdateRule,
+    Updater,
     average::blend,
     checkpoint::Checkpoint,
     divergence,
@@ -21,7 +22,6 @@ use crate::{
     metrics_log::MetricsLog,
     run_folder::name,
     schedules::Position,
-    step::Steps,
 };
 
 /// Steps between two lines of the logs.
@@ -37,8 +37,8 @@ pub struct Job<'a> {
     pub data: &'a Dataset,
     /// How to train; checked against the data by [`Job::check`].
     pub config: &'a TrainConfig,
-    /// What each step makes small: [`PlainLoss`](crate::PlainLoss), or a defence.
-    pub objective: &'a dyn Objective,
+    /// Where each step's gradient comes from: [`Ordinary`](crate::Ordinary), or one with a guarantee.
+    pub rule: &'a mut dyn UpdateRule,
     /// The seed of every random draw.
     pub seed: u64,
     /// Where to compute, without autodiff.
@@ -85,6 +85,9 @@ impl Job<'_> {
 /// saved before stays.
 pub fn train(job: Job<'_>, observe: &mut dyn FnMut(Event<'_>)) -> Result<Outcome, TrainError> {
     Job::check(job.config, job.data)?;
+    if job.config.privacy.is_some() != job.rule.is_private() {
+        return Err(TrainError::OtherRule { asked: job.config.privacy.is_some() });
+    }
     let mut trainer = Trainer::new(job)?;
     observe(Event::Start { step: trainer.history.step, steps: trainer.total_steps() });
     while trainer.history.ended.is_none() {
@@ -93,6 +96,7 @@ pub fn train(job: Job<'_>, observe: &mut dyn FnMut(Event<'_>)) -> Result<Outcome
             return Ok(trainer.outcome(StopReason::Interrupted));
         }
     }
+    trainer.rule.finish(trainer.folder)?;
     let reason = trainer.history.ended.unwrap_or(StopReason::Completed);
     trainer.keep_best(reason)?;
     let state = weights::collect(&trainer.result());
@@ -113,7 +117,8 @@ struct Trainer<'a> {
     updater: Updater,
     history: History,
     log: MetricsLog,
-    steps: Steps<'a>,
+    batches: Batches<'a>,
+    rule: &'a mut dyn UpdateRule,
     /// The learning rate of the latest step, or of the one about to be taken.
     lr: f64,
     data: &'a Dataset,
@@ -129,7 +134,7 @@ struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     fn new(job: Job<'a>) -> Result<Self, TrainError> {
-        let Job { network, data, config, objective, seed, device, folder, stop, clock } = job;
+        let Job { network, data, config, rule, seed, device, folder, stop, clock } = job;
         let now = clock();
         let mut updater = Updater::new(config.optimizer.optimizer());
         let misfit = |source| TrainError::Weights { path: folder.path(name::LAST), source };
@@ -149,14 +154,16 @@ impl<'a> Trainer<'a> {
         };
         let outputs = config.loss.loss().outputs(&data.format.task)?;
         let log = MetricsLog::open(folder, history.metrics_bytes, history.events_bytes, now)?;
-        let steps = Steps {
+        let batches = Batches {
             examples: &data.train,
             loss: config.loss.loss(),
-            objective,
             outputs,
             seed,
             device: device.clone().autodiff(),
+            batch_size: config.batch_size,
+            full_batch: config.optimizer.optimizer().full_batch(),
         };
+        rule.begin(&batches, folder, history.step)?;
         let started = now - history.seconds;
         let network = network.train();
         Ok(Self {
@@ -165,7 +172,8 @@ impl<'a> Trainer<'a> {
             updater,
             history,
             log,
-            steps,
+            batches,
+            rule,
             lr: 0.0,
             data,
             config,
@@ -182,31 +190,29 @@ impl<'a> Trainer<'a> {
         self.network.as_ref().expect(PRESENT)
     }
 
-    fn steps_per_epoch(&self) -> u64 {
-        if self.config.optimizer.optimizer().full_batch() {
-            return 1;
-        }
-        self.data.train.len().div_ceil(self.config.batch_size) as u64
-    }
-
     fn total_steps(&self) -> u64 {
-        self.config.epochs * self.steps_per_epoch()
+        self.config.epochs * self.batches.steps_per_epoch()
     }
 
     fn run_epoch(&mut self, observe: &mut dyn FnMut(Event<'_>)) -> Result<Flow, TrainError> {
         let epoch = self.history.epochs.len() as u64 + 1;
-        let order = epoch_order(self.steps.seed, epoch, self.data.train.len());
-        let batch = if self.steps_per_epoch() == 1 { order.len() } else { self.config.batch_size };
+        let steps = self.batches.steps_per_epoch();
+        let mut exhausted = false;
         self.lr = self.next_lr();
-        for indices in order.chunks(batch).skip(self.history.epoch_step as usize) {
+        while self.history.epoch_step < steps {
             self.lr = self.next_lr();
-            let loss = self.step(indices, epoch)?;
+            let moment = self.moment(epoch);
+            let Some(indices) = self.rule.sample(&self.batches, moment)? else {
+                exhausted = true;
+                break;
+            };
+            let loss = self.step(&indices, moment)?;
             observe(Event::Step { step: self.history.step, examples: indices.len() as u64, loss });
             if self.history.step.is_multiple_of(LOG_EVERY) {
                 self.log.step(self.history.step, loss, self.lr, (self.clock)())?;
             }
             // The last step of an epoch is saved with the epoch's measurements.
-            if self.history.epoch_step < self.steps_per_epoch() {
+            if self.history.epoch_step < steps {
                 if self.stop.load(Ordering::Relaxed) {
                     return Ok(Flow::Interrupted);
                 }
@@ -215,9 +221,20 @@ impl<'a> Trainer<'a> {
                 }
             }
         }
-        self.complete_epoch(epoch, observe)?;
+        if exhausted && self.history.epoch_step == 0 {
+            self.history.ended = Some(StopReason::BudgetSpent);
+            self.save()?;
+            return Ok(Flow::Completed);
+        }
+        self.complete_epoch(epoch, exhausted, observe)?;
         let stopped = self.stop.load(Ordering::Relaxed) && self.history.ended.is_none();
         Ok(if stopped { Flow::Interrupted } else { Flow::Completed })
+    }
+
+    /// Where the job stands before its next step.
+    fn moment(&self, epoch: u64) -> Moment {
+        let History { step, epoch_step, .. } = self.history;
+        Moment { step: step + 1, epoch, epoch_step, progress: step as f64 / self.total_steps() as f64 }
     }
 
     fn next_lr(&self) -> f64 {
@@ -229,18 +246,13 @@ impl<'a> Trainer<'a> {
         self.config.optimizer.optimizer().lr() * rise * self.config.schedule.schedule().factor(position)
     }
 
-    fn step(&mut self, indices: &[u32], epoch: u64) -> Result<f64, TrainError> {
-        let step = self.history.step + 1;
-        let network = self.network();
-        let progress = self.history.step as f64 / self.total_steps() as f64;
-        let (loss, mut gradients) = if self.config.optimizer.optimizer().full_batch() {
-            self.steps.gradient_in_parts(network, indices, self.config.batch_size, step, progress)
-        } else {
-            self.steps.gradient(network, indices, step, progress)
-        };
+    fn step(&mut self, indices: &[u32], moment: Moment) -> Result<f64, TrainError> {
+        let Moment { step, epoch, .. } = moment;
+        let network = self.network.as_ref().expect(PRESENT);
+        let (loss, mut gradients) = self.rule.gradient(network, &self.batches, indices, moment)?;
         if !loss.is_finite() {
             let weights = weights::collect(network);
-            let place = divergence::locate(&network.valid(), &weights, self.steps.inputs(indices).inner());
+            let place = divergence::locate(&network.valid(), &weights, self.batches.inputs(indices).inner());
             return Err(TrainError::Diverged { step, epoch, lr: self.lr, place });
         }
         let regularization = &self.config.regularization;
@@ -270,12 +282,17 @@ impl<'a> Trainer<'a> {
         self.average.clone().unwrap_or_else(|| self.network().valid())
     }
 
-    fn complete_epoch(&mut self, epoch: u64, observe: &mut dyn FnMut(Event<'_>)) -> Result<(), TrainError> {
+    fn complete_epoch(
+        &mut self,
+        epoch: u64,
+        exhausted: bool,
+        observe: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), TrainError> {
         self.finite_weights()?;
         let network = self.result();
         let measure = |examples: &Option<Examples>| {
             examples.as_ref().map(|examples| {
-                evaluate(&network, examples, self.steps.loss, &self.data.format.task, self.device)
+                evaluate(&network, examples, self.batches.loss, &self.data.format.task, self.device)
             })
         };
         let (validation, test) = (measure(&self.data.validation), measure(&self.data.test));
@@ -302,7 +319,8 @@ impl<'a> Trainer<'a> {
             self.folder
                 .write(name::BEST, &weights::to_safetensors(&state, Some(("format", "pt".to_owned()))))?;
         }
-        self.history.ended = self.history.verdict(self.config);
+        let spent = exhausted.then_some(StopReason::BudgetSpent);
+        self.history.ended = spent.or_else(|| self.history.verdict(self.config));
         self.save()
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::tensor::Device;
 use crucible_data::{Column, Dataset, Examples, Format, InputFormat, Inputs, Targets, Task, seed};
 use crucible_models::{Architecture, InputShape, Network};
-use crucible_train::{Event, Job, Outcome, PlainLoss, RunFolder, TrainConfig, TrainError, train};
+use crucible_train::{Event, Job, Ordinary, Outcome, PlainLoss, RunFolder, TrainConfig, TrainError, train};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -70,9 +70,8 @@ impl Run {
         self.stop.store(false, Ordering::Relaxed);
         let (device, stop) = (&Device::flex(), &self.stop);
         let clock = &|| self.now.replace(self.now.get() + self.tick);
-        let objective = &PlainLoss;
-        let job =
-            Job { network, data, config, objective, seed: 7, device, folder: &self.folder, stop, clock };
+        let rule = &mut Ordinary::new(PlainLoss);
+        let job = Job { network, data, config, rule, seed: 7, device, folder: &self.folder, stop, clock };
         train(job, &mut |event| observe(&event, stop))
     }
 
