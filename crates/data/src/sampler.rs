@@ -1,7 +1,7 @@
 //! Which examples each step sees, drawn from seeded streams.
 
-use rand::RngExt;
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 
 use crate::seed;
 
@@ -21,15 +21,32 @@ pub fn epoch_order(seed: u64, epoch: u64, len: usize) -> Vec<u32> {
 /// A Poisson sample of `0..len`, rising: each index is in it with probability `rate`, independently of all others.
 ///
 /// This is the sampling that the privacy accounting of DP-SGD assumes (Abadi et al. 2016, section 3.1). The sample may
-/// be empty; its size varies from step to step. A `rate` of 0 or less gives none, of 1 or more gives all.
+/// be empty; its size varies from draw to draw. A `rate` of 0 or less gives none, of 1 or more gives all. It costs a draw
+/// for each index in it, not for each of `0..len`: the gaps between them are geometric.
 ///
 /// # Panics
 ///
 /// If `len` does not fit in 32 bits, or `rate` is not a number.
 #[must_use]
-pub fn poisson_batch(seed: u64, step: u64, len: usize, rate: f64) -> Vec<u32> {
+pub fn poisson_batch(rng: &mut impl Rng, len: usize, rate: f64) -> Vec<u32> {
     assert!(!rate.is_nan(), "the sampling rate is not a number");
     let len = u32::try_from(len).expect("examples are counted in 32 bits");
-    let mut rng = seed::stream(seed, "poisson", step);
-    (0..len).filter(|_| rng.random::<f64>() < rate).collect()
+    if rate >= 1.0 {
+        return (0..len).collect();
+    }
+    let mut batch = Vec::new();
+    if rate <= 0.0 {
+        return batch;
+    }
+    let logarithm = (-rate).ln_1p();
+    let mut next = 0.0;
+    loop {
+        // P(gap ≥ k) = (1 − rate)ᵏ; the draw lies above 0 and is at most 1.
+        next += ((1.0 - rng.random::<f64>()).ln() / logarithm).floor();
+        if next >= f64::from(len) {
+            return batch;
+        }
+        batch.push(next as u32);
+        next += 1.0;
+    }
 }

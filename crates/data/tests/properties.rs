@@ -215,25 +215,33 @@ fn a_small_gzip_cannot_claim_much_memory() {
 #[test]
 fn poisson_batches_have_the_right_size_on_average() {
     let (len, rate, steps) = (1000, 0.05, 2000u64);
-    let sizes: Vec<f64> =
-        (0..steps).map(|step| sampler::poisson_batch(7, step, len, rate).len() as f64).collect();
+    let draw = |step, len, rate| sampler::poisson_batch(&mut seed::stream(7, "poisson", step), len, rate);
+    let sizes: Vec<f64> = (0..steps).map(|step| draw(step, len, rate).len() as f64).collect();
     let mean = sizes.iter().sum::<f64>() / steps as f64;
     let variance = sizes.iter().map(|size| (size - mean).powi(2)).sum::<f64>() / (steps - 1) as f64;
     // Binomial(1000, 0.05): mean 50, variance 47.5; the bounds are 5 standard errors.
     assert!((mean - 50.0).abs() < 5.0 * (47.5f64 / 2000.0).sqrt(), "mean {mean}");
     assert!((variance - 47.5).abs() < 5.0 * 47.5 * (2.0f64 / 1999.0).sqrt(), "variance {variance}");
-    assert_eq!(sampler::poisson_batch(7, 3, 10, 1.0), (0..10).collect::<Vec<u32>>());
-    assert!(sampler::poisson_batch(7, 3, 10, 0.0).is_empty());
-    assert_ne!(sampler::poisson_batch(7, 3, len, rate), sampler::poisson_batch(7, 4, len, rate));
-    assert_eq!(sampler::poisson_batch(7, 3, len, rate), sampler::poisson_batch(7, 3, len, rate));
+    assert_eq!(draw(3, 10, 1.0), (0..10).collect::<Vec<u32>>());
+    assert!(draw(3, 10, 0.0).is_empty());
+    assert!(draw(3, 0, 0.5).is_empty());
+    assert_ne!(draw(3, len, rate), draw(4, len, rate));
+    assert_eq!(draw(3, len, rate), draw(3, len, rate));
+    let rising = (0..100).all(|step| draw(step, 50, 0.9).is_sorted_by(|a, b| a < b));
+    assert!(rising);
 }
 
 #[test]
 fn every_example_is_equally_likely_in_a_poisson_batch() {
-    let mut hits = [0u32; 20];
-    for step in 0..4000 {
-        sampler::poisson_batch(1, step, 20, 0.3).into_iter().for_each(|index| hits[index as usize] += 1);
+    let (mut hits, mut rng) = ([0u32; 20], seed::stream(1, "poisson", 0));
+    let mut both = 0u32;
+    for _ in 0..4000 {
+        let batch = sampler::poisson_batch(&mut rng, 20, 0.3);
+        batch.iter().for_each(|&index| hits[index as usize] += 1);
+        both += u32::from(batch.contains(&4) && batch.contains(&5));
     }
+    // Binomial(4000, 0.09): mean 360, standard deviation 18.
+    assert!(both.abs_diff(360) < 90, "{both}");
     // Binomial(4000, 0.3): mean 1200, standard deviation 29; the bound is 5 of them.
     assert!(hits.iter().all(|&count| count.abs_diff(1200) < 145), "{hits:?}");
 }
