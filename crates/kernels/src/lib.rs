@@ -24,6 +24,7 @@ mod layer_norm;
 mod math;
 mod max_pool2d;
 mod norm;
+pub mod normals;
 mod optimizer_step;
 mod simd;
 mod softmax;
