@@ -21,6 +21,9 @@ pub enum PrivacyError {
     /// ε is none.
     #[error("ε is {0}, and must be a finite number above 0")]
     Epsilon(f64),
+    /// Neither a budget nor a noise.
+    #[error("give `epsilon`, the most that may be spent, or `noise`, or both")]
+    NoBudget,
     /// No noise that can be told suffices.
     #[error(
         "no noise up to {most} brings ε down to {epsilon} over {steps} steps at a rate of {rate}; take fewer steps or a lower rate"

@@ -6,10 +6,16 @@
 pub mod accountants;
 pub mod audit;
 pub mod clipping;
+mod dp_sgd;
+mod draws;
 mod error;
+mod ledger;
 mod log_sum;
 pub mod membership;
 mod phase;
 
+pub use dp_sgd::{ACCOUNTANT, DpSgd, Plan, Problem};
+pub use draws::Draws;
 pub use error::{PrivacyError, Refused};
+pub use ledger::{Entry, Ledger};
 pub use phase::Phase;
