@@ -10,6 +10,7 @@ mod poison;
 mod progress;
 mod question;
 mod recipe;
+mod rule;
 mod run;
 mod settings;
 mod threads;

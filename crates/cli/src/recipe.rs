@@ -78,6 +78,7 @@ pub(crate) const SHIPPED: &[Shipped] = shipped![
     "adult-mlp",
     "mnist-robust",
     "mnist-certified",
+    "mnist-private",
 ];
 
 /// A recipe's text and where it came from.

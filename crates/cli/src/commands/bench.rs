@@ -5,6 +5,7 @@ use crate::{
 
 mod attack;
 mod explain;
+mod private;
 mod step;
 
 #[derive(Debug, clap::Args)]
@@ -17,6 +18,8 @@ pub(crate) struct Args {
 enum Action {
     /// One optimizer step on random inputs: forward and backward pass, and the update
     Step(step::Args),
+    /// One step with the guarantee of `train.privacy`, beside a plain one
+    Private(private::Args),
     /// Forty steps of projected gradient descent against random pictures
     Attack(attack::Args),
     /// Integrated gradients of random pictures over 50 points
@@ -26,6 +29,7 @@ enum Action {
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     match args.action {
         Action::Step(args) => step::run(&args, output)?,
+        Action::Private(args) => private::run(&args, output)?,
         Action::Attack(args) => attack::run(&args, output)?,
         Action::Explain(args) => explain::run(&args, output)?,
     }

@@ -6,21 +6,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use burn::tensor::Device;
 use crucible_data::Dataset;
 use crucible_models::Network;
-use crucible_robust::Defence;
+use crucible_recipe::Checked;
 use crucible_train::{
-    EpochRecord, Event, Job, Objective, Outcome, PlainLoss, RunFolder, StopReason, run_folder::name, train,
+    EpochRecord, Event, Job, Outcome, RunFolder, StopReason, UpdateRule, run_folder::name, train,
 };
 use serde::Serialize;
 use serde_json::json;
 
 use crate::{
     error::CliError,
-    findings::{self, Ending, Summary},
+    findings::{self, Ending, Guarantee, Summary},
     output::{Output, Status},
     progress::Progress,
     recipe::{Recipe, SHIPPED, Source},
+    rule::{doubts, rule},
     run::{Run, RunConfig, open_folder},
-    threads, view,
+    threads,
 };
 
 #[derive(Debug, clap::Args)]
@@ -75,8 +76,7 @@ struct Sitting {
     data: Dataset,
     config: RunConfig,
     network: Network,
-    /// What each step makes small.
-    objective: Box<dyn Objective>,
+    rule: Box<dyn UpdateRule>,
     folder: RunFolder,
     device: Device,
 }
@@ -85,44 +85,43 @@ impl Sitting {
     fn begin(recipe: Option<&str>, set: &[String], out: Option<&Path>) -> Result<Self, CliError> {
         let source = Source::find(recipe)?;
         let checked = source.check(set)?;
-        let recipe = checked.value;
         let root = match out {
             Some(root) => root.to_owned(),
             None => free_folder(Path::new("runs"), &source.stem),
         };
         let device = Device::flex();
-        let (data, config, network, objective) = prepare(&recipe, &device)?;
+        let (data, config, network, rule) = prepare(&checked, &device)?;
         let folder = RunFolder::create(&root, &checked.filled)?;
         config.write(&folder)?;
-        Ok(Self { recipe, data, config, network, objective, folder, device })
+        Ok(Self { recipe: checked.value, data, config, network, rule, folder, device })
     }
 
     fn resume(path: &Path) -> Result<Self, CliError> {
         let folder = open_folder(path)?;
-        let recipe = Source::read(&folder.path(name::RECIPE))?.check(&[])?.value;
+        let checked = Source::read(&folder.path(name::RECIPE))?.check(&[])?;
         let device = Device::flex();
-        let (data, config, network, objective) = prepare(&recipe, &device)?;
+        let (data, config, network, rule) = prepare(&checked, &device)?;
         if folder.has(name::CONFIG) {
             RunConfig::read(&folder)?.check_data(&folder, &data)?;
         } else {
             config.write(&folder)?;
         }
-        Ok(Self { recipe, data, config, network, objective, folder, device })
+        Ok(Self { recipe: checked.value, data, config, network, rule, folder, device })
     }
 
     /// Trains to the end or to Ctrl-C, and writes the report.
-    fn run(self, output: &Output) -> Result<Trained, CliError> {
+    fn run(mut self, output: &Output) -> Result<Trained, CliError> {
         let stop = stop_on_interrupt();
         let outcome = self.train(&stop, output)?;
         self.conclude(outcome, output)
     }
 
-    fn train(&self, stop: &AtomicBool, output: &Output) -> Result<Outcome, CliError> {
+    fn train(&mut self, stop: &AtomicBool, output: &Output) -> Result<Outcome, CliError> {
         let job = Job {
             network: self.network.clone(),
             data: &self.data,
             config: &self.recipe.train,
-            objective: &*self.objective,
+            rule: &mut *self.rule,
             seed: self.recipe.seed,
             device: &self.device,
             folder: &self.folder,
@@ -133,6 +132,10 @@ impl Sitting {
         let outcome = train(job, &mut |event| match event {
             Event::Start { step, steps } => {
                 output.line(describe(&self.recipe, &self.data, &self.folder));
+                for doubt in doubts(&self.recipe, &self.data) {
+                    output.object(&json!({ "event": "warning", "warning": doubt }));
+                    output.line(format!("Warning: {doubt}"));
+                }
                 progress.start(step, steps);
             }
             Event::Step { step, examples, loss } => progress.step(step, examples, loss),
@@ -167,6 +170,8 @@ impl Sitting {
             "event": "done", "run": root, "reason": reason, "epochs": ending.epochs.len(), "steps": steps,
             "test_accuracy": summary.accuracy, "test_accuracy_interval": summary.interval,
             "test_loss": summary.loss, "seconds": seconds, "target_met": self.recipe.train.until.is_some().then_some(!unmet),
+            "epsilon": summary.guarantee.as_ref().map(Guarantee::epsilon), "delta": summary.guarantee.as_ref().map(Guarantee::delta),
+            "private": summary.guarantee.as_ref().map(Guarantee::is_private),
         }));
         output.line(last_words(&ending, unmet));
         output.line(&summary.sentence);
@@ -184,32 +189,17 @@ struct EpochObject<'a> {
 }
 
 /// What a job needs.
-type Prepared = (Dataset, RunConfig, Network, Box<dyn Objective>);
+type Prepared = (Dataset, RunConfig, Network, Box<dyn UpdateRule>);
 
 /// Loads the data, checks that recipe and data fit each other, and builds the network, before anything is written.
-fn prepare(recipe: &Recipe, device: &Device) -> Result<Prepared, CliError> {
+fn prepare(checked: &Checked<Recipe>, device: &Device) -> Result<Prepared, CliError> {
+    let recipe = &checked.value;
     let data = recipe.load()?;
     Job::check(&recipe.train, &data)?;
     let config = RunConfig::new(recipe, &data)?;
     let network = config.fresh_network(recipe.seed, device)?;
-    let objective: Box<dyn Objective> = match &recipe.defence {
-        None => Box::new(PlainLoss),
-        Some(defence) => {
-            if !view::is_classifying(&config.loss) {
-                return Err(CliError::Usage(
-                    "`defence` needs a network that tells classes apart, with the loss `cross-entropy` or \
-                     `binary-cross-entropy`"
-                        .to_owned(),
-                ));
-            }
-            let format = &config.format.input;
-            let (scaling, range) = (view::scaling(format), view::range(format, &data.train));
-            let defence = Defence::new(defence.clone(), scaling, range, device)?;
-            defence.check(&network, config.outputs)?;
-            Box::new(defence)
-        }
-    };
-    Ok((data, config, network, objective))
+    let rule = rule(recipe, &checked.places, &config, &network, &data, device)?;
+    Ok((data, config, network, rule))
 }
 
 fn describe(recipe: &Recipe, data: &Dataset, folder: &RunFolder) -> String {
@@ -252,6 +242,11 @@ fn last_words(ending: &Ending, unmet: bool) -> String {
         StopReason::EarlyStopped => {
             let best = ending.best_epoch.unwrap_or(0);
             format!("Stopped early after epoch {done}; the weights are those of epoch {best}, the best.")
+        }
+        StopReason::BudgetSpent => {
+            format!(
+                "Stopped in epoch {done}: another step would have cost more privacy than the recipe allows."
+            )
         }
         _ if unmet => format!("The target was NOT met in {done} epochs."),
         _ => format!("Done after {done} epochs."),

@@ -7,6 +7,7 @@ mod curves;
 pub(crate) mod dependence;
 pub(crate) mod detection;
 pub(crate) mod explanation;
+mod guarantee;
 pub(crate) mod importance;
 mod mistakes;
 pub(crate) mod prototypes;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use backdoor::Backdoor;
 pub(crate) use classification::classification;
+pub(crate) use guarantee::Guarantee;
 pub(crate) use regression::regression;
 
 use crate::{
@@ -72,6 +74,8 @@ pub(crate) struct Summary {
     pub(crate) interval: Option<[f64; 2]>,
     /// What the recipe's backdoor does to the network, where it plants one.
     pub(crate) backdoor: Option<Backdoor>,
+    /// What training with `train.privacy` promises.
+    pub(crate) guarantee: Option<Guarantee>,
 }
 
 /// Where other verbs leave their sections of the report, one file each.
@@ -141,6 +145,13 @@ pub(crate) fn write(
         report.sections.insert(0, backdoor.section());
         summary.backdoor = Some(backdoor);
     }
+    if let Some(guarantee) = Guarantee::read(&run.folder, recipe, data)? {
+        summary.sentence = format!("{} {}", summary.sentence, guarantee.sentence());
+        let detail = format!("δ = {:e}, each training example", guarantee.delta());
+        report.add_highlight("Privacy, ε", guarantee.value(), detail);
+        report.sections.insert(0, guarantee.section());
+        summary.guarantee = Some(guarantee);
+    }
     report.summary.clone_from(&summary.sentence);
     report.sections.extend(mistakes::section(&evaluation, examples, task));
     let features = run.config.input_shape().features();
@@ -179,6 +190,7 @@ fn add_result(
             accuracy: accuracy.filter(|_| on_test),
             interval: interval.filter(|_| on_test),
             backdoor: None,
+            guarantee: None,
         };
     }
     let found = regression(evaluation, examples, task).unwrap_or_default();
@@ -193,6 +205,7 @@ fn add_result(
         accuracy: None,
         interval: None,
         backdoor: None,
+        guarantee: None,
     }
 }
 
@@ -210,6 +223,7 @@ fn facts(run: &Run, recipe: &Recipe, data: &Dataset, ending: &Ending) -> Vec<Fac
         StopReason::Completed => "all epochs done",
         StopReason::TargetMet => "target met",
         StopReason::EarlyStopped => "stopped early, weights of the best epoch",
+        StopReason::BudgetSpent => "the privacy budget is spent",
         StopReason::Interrupted => "interrupted",
     };
     let config = |value: serde_json::Value| value["name"].as_str().unwrap_or_default().to_owned();

@@ -55,3 +55,73 @@ fn a_budget_of_wrong_numbers_is_wrong_use() {
         place.refuses(&[&["privacy", "budget", "--steps", "10"], words].concat(), 2, expected);
     }
 }
+
+/// A job that can be private: no batch norm.
+fn with_private_job() -> Place {
+    let place = Place::with_tables();
+    place.edit("job.toml", "batch_norm = true\n", "");
+    let job = place.text("job.toml");
+    place.write("private.toml", job + "\n[train.privacy]\nepsilon = 4.0\ndelta = 0.001\nclip = 1.0\n");
+    place
+}
+
+#[test]
+fn a_private_run_says_what_it_promises() {
+    let place = with_private_job();
+    let said = place.ok(&["train", "private.toml", "--out", "run", "--json"]);
+    let last = said.objects().pop().unwrap();
+    let epsilon = last["epsilon"].as_f64().unwrap();
+    assert!(epsilon <= 4.0 && epsilon > 3.9, "{last}");
+    assert_eq!((&last["delta"], &last["private"]), (&0.001.into(), &true.into()));
+    let report = place.text("run/report.html");
+    assert!(report.contains("Each training example is protected"));
+    assert!(report.contains("means, deviations and levels of columns"), "what the guarantee does not cover");
+    let ledger = place.text("run/privacy/ledger.json");
+    assert!(ledger.contains("\"last\": 60"), "{ledger}");
+    // The report can be written anew, and a run without a guarantee says nothing of one.
+    place.ok(&["report", "run"]);
+    assert!(place.text("run/report.html").contains("Each training example is protected"));
+    let plain = place.ok(&["train", "job.toml", "--out", "plain", "--json"]).objects().pop().unwrap();
+    assert!(plain["epsilon"].is_null() && plain["private"].is_null());
+    assert!(!place.text("plain/report.html").contains("protected"));
+}
+
+#[test]
+fn a_seeded_run_says_that_it_is_not_private() {
+    let place = with_private_job();
+    let words = ["train", "private.toml", "--set=train.privacy.seeded=true", "--out", "run"];
+    let said = place.ok(&words).out;
+    assert!(said.contains("Warning: `train.privacy.seeded`") && said.contains("NOT private"), "{said}");
+    assert!(place.text("run/report.html").contains("NOT private"));
+}
+
+#[test]
+fn a_budget_that_is_spent_ends_training() {
+    let place = with_private_job();
+    let words = ["train", "private.toml", "--set=train.privacy.noise=0.9", "--out", "run", "--json"];
+    let last = place.ok(&words).objects().pop().unwrap();
+    assert_eq!(last["reason"], "budget-spent");
+    let (steps, epsilon) = (last["steps"].as_u64().unwrap(), last["epsilon"].as_f64().unwrap());
+    assert!(steps > 0 && steps < 60 && epsilon <= 4.0, "{last}");
+}
+
+#[test]
+fn all_that_is_wrong_with_privacy_is_told_at_once() {
+    let place = Place::with_tables();
+    let job = place.text("job.toml");
+    place.write(
+        "private.toml",
+        job + "\n[train.privacy]\nepsilon = -1.0\ndelta = 2.0\nclip = 0.0\n\n[defence]\nname = \"fast\"\neps = 0.1\n",
+    );
+    let said = place.run(&["train", "private.toml", "--out", "run"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{said:?}");
+    for words in
+        ["ε is -1", "δ is 2", "the clipping norm is 0", "BatchNorm", "layer norm", "a defence looks at"]
+    {
+        assert!(said.err.contains(words), "{words}: {}", said.err);
+    }
+    assert!(!place.path("run").exists());
+    let place = with_private_job();
+    let said = place.ok(&["train", "private.toml", "--set=train.privacy.delta=0.05", "--out", "run"]).out;
+    assert!(said.contains("one over the number of training examples (96)"), "{said}");
+}

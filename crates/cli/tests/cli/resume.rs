@@ -6,14 +6,19 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::support::{Place, Said, noise};
 
-/// `job.toml`, long enough to be stopped in the middle, with checkpoints within its epochs.
-const LONG: [&str; 5] =
-    ["train", "job.toml", "--set", "train.epochs=200", "--set=train.checkpoint={ every_steps = 7 }"];
+/// Long enough to be stopped in the middle, with checkpoints within its epochs.
+const LONG: [&str; 3] = ["--set", "train.epochs=200", "--set=train.checkpoint={ every_steps = 7 }"];
 
-fn start(place: &Place, out: &str) -> Child {
-    let args = [&LONG[..], &["--out", out]].concat();
+/// With a guarantee: networks with batch norm cannot have one.
+const PRIVATE: [&str; 2] =
+    ["--set=model.batch_norm=false", "--set=train.privacy={ epsilon = 4.0, delta = 0.001 }"];
+
+fn start(place: &Place, more: &[&str], out: &str) -> Child {
+    let args = [&["train", "job.toml"], &LONG[..], more, &["--out", out]].concat();
     let child = place.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The folder appears with its recipe in it; from then on there is a run to go on with.
     while !place.path(out).exists() {
@@ -25,15 +30,51 @@ fn start(place: &Place, out: &str) -> Child {
 #[test]
 fn kill_9_at_20_moments_costs_not_a_bit() {
     let place = Place::with_tables();
-    assert!(start(&place, "whole").wait().unwrap().success());
-    let length = place.read("whole/metrics.jsonl").len() as f64;
+    assert!(start(&place, &[], "whole").wait().unwrap().success());
     let wanted = place.read("whole/model.safetensors");
+    kill_at_20_moments(
+        &place,
+        |_| Vec::new(),
+        |_, run| {
+            assert!(place.read(&format!("{run}/model.safetensors")) == wanted, "{run}");
+            for log in ["metrics.jsonl", "events.out.tfevents.crucible"] {
+                let lines = |run: &str| place.read(&format!("{run}/{log}")).len();
+                // Times differ in their digits, records do not.
+                assert!(lines(run).abs_diff(lines("whole")) < lines("whole") / 10, "{run}/{log}");
+            }
+        },
+    );
+}
 
+#[test]
+fn kill_9_at_20_moments_neither_forgets_nor_doubles_what_privacy_cost() {
+    let place = Place::with_tables();
+    let seeded = [&PRIVATE[..], &["--set=train.privacy.seeded=true"]].concat();
+    assert!(start(&place, &seeded, "whole").wait().unwrap().success());
+    let wanted = place.read("whole/model.safetensors");
+    // Every other run with draws that nobody can repeat: those cannot be compared, but their ledgers can.
+    let more = |number: usize| if number % 2 == 0 { seeded.clone() } else { PRIVATE.to_vec() };
+    kill_at_20_moments(&place, more, |number, run| {
+        let ledger: Value =
+            serde_json::from_slice(&place.read(&format!("{run}/privacy/ledger.json"))).unwrap();
+        let entries = ledger["entries"].as_array().unwrap();
+        assert_eq!((entries.len(), &entries[0]["first"]), (1, &Value::from(1)), "{run}: {ledger}");
+        // 96 training examples by 8, 200 times.
+        assert_eq!(entries[0]["last"], 2400, "{run}");
+        assert!(!place.path(&format!("{run}/privacy/key.json")).exists(), "{run}");
+        let model = place.read(&format!("{run}/model.safetensors"));
+        assert_eq!(model == wanted, number % 2 == 0, "{run}");
+    });
+}
+
+/// Runs that are killed anywhere and resumed, and what must hold of each; `more` are words for its first start.
+fn kill_at_20_moments(place: &Place, more: impl Fn(usize) -> Vec<&'static str>, check: impl Fn(usize, &str)) {
+    let length = place.read("whole/metrics.jsonl").len() as f64;
     let mut moment = noise(20);
     let mut killed = 0;
     for number in 0..20 {
         let run = format!("run-{number}");
-        let mut child = start(&place, &run);
+        let mut child = start(place, &more(number), &run);
         // By what it has logged rather than by the clock, so that a busy machine changes nothing; then a little later,
         // anywhere in an epoch.
         let logged = place.path(&format!("{run}/metrics.jsonl"));
@@ -45,12 +86,7 @@ fn kill_9_at_20_moments_costs_not_a_bit() {
         child.kill().unwrap();
         killed += usize::from(child.wait().unwrap().signal() == Some(9));
         place.ok(&["train", "--resume", &run, "--quiet"]);
-        assert!(place.read(&format!("{run}/model.safetensors")) == wanted, "{run}");
-        for log in ["metrics.jsonl", "events.out.tfevents.crucible"] {
-            let lines = |run: &str| place.read(&format!("{run}/{log}")).len();
-            // Times differ in their digits, records do not.
-            assert!(lines(&run).abs_diff(lines("whole")) < lines("whole") / 10, "{run}/{log}");
-        }
+        check(number, &run);
     }
     assert!(killed >= 10, "only {killed} of 20 runs were still going when they were killed");
 }
@@ -58,7 +94,7 @@ fn kill_9_at_20_moments_costs_not_a_bit() {
 #[test]
 fn an_interrupt_finishes_the_step_and_says_how_to_go_on() {
     let place = Place::with_tables();
-    assert!(start(&place, "whole").wait().unwrap().success());
+    assert!(start(&place, &[], "whole").wait().unwrap().success());
     // Far more epochs than could be done before the signal comes.
     let endless = ["train", "job.toml", "--set=train.epochs=100000", "--out", "run"];
     let child = place.command(&endless).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

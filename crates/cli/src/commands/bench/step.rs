@@ -46,7 +46,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Task {
+pub(super) enum Task {
     /// 784-128-64-10, ReLU; SGD with momentum
     Mlp,
     /// Two 3x3 convolutions, max-pooling and two fully connected layers on 28x28 pictures; SGD with momentum
@@ -60,7 +60,7 @@ const WARM_UP: usize = 5;
 const SEED: u64 = 1;
 
 impl Task {
-    fn network(self, tokens: usize) -> (Architecture, InputShape) {
+    pub(super) fn network(self, tokens: usize) -> (Architecture, InputShape) {
         match self {
             Self::Mlp => (Architecture::Mlp(MlpConfig::default()), InputShape::Features { count: 784 }),
             Self::Cnn => (
@@ -75,7 +75,7 @@ impl Task {
         }
     }
 
-    fn optimizer(self, plain: bool) -> Box<dyn Optimizer> {
+    pub(super) fn optimizer(self, plain: bool) -> Box<dyn Optimizer> {
         match self {
             Self::Mlp | Self::Cnn if plain => {
                 let momentum = MomentumConfig::new().with_momentum(0.9).with_dampening(0.0);
