@@ -41,10 +41,11 @@ impl AxpbyOps for Flex {
 // What uses it works below autodiff; a tracked sum is made of Burn's operations.
 impl<B: AxpbyOps, C: CheckpointStrategy> AxpbyOps for Autodiff<B, C> {}
 
+/// `a · x + b · y`.
 #[derive(Clone, Copy)]
-struct Weighted {
-    a: f32,
-    b: f32,
+pub(crate) struct Weighted {
+    pub(crate) a: f32,
+    pub(crate) b: f32,
 }
 
 impl simd::Lanes<1> for Weighted {

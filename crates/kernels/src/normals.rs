@@ -9,16 +9,13 @@ use pulp::{Simd, WithSimd};
 
 use crate::simd;
 
-/// Fills a slice with independent standard normal numbers made of random bits: one for each word of `bits`, of which a pair makes a pair (Box and
-/// Muller 1958). `more` gives further words, for the few pairs (one in 4,096) that 23 bits are too coarse for: those
-/// near zero, and those in the tails beyond 4, which go on to 8.8.
-///
-/// # Panics
-///
-/// Where the lengths differ or are odd.
-pub fn fill(normals: &mut [f32], bits: &[u32], more: impl FnMut() -> u32) {
-    assert_eq!(bits.len(), normals.len(), "normals: a word for each number");
-    assert!(bits.len().is_multiple_of(2), "normals: pairs");
+/// Fills a slice of an even length with independent standard normal numbers made of random bits: one for each word, of
+/// which a pair makes a pair (Box and Muller 1958). Words that are left over go to the few pairs (one in 4,096) that 23
+/// bits are too coarse for: those near zero, and those in the tails beyond 4, which go on to 8.8. Where too few are left
+/// over, such pairs stay coarse.
+pub(crate) fn fill(normals: &mut [f32], words: &[u32]) {
+    let (bits, more) = words.split_at(normals.len());
+    assert!(bits.len().is_multiple_of(2), "normals come in pairs");
     simd::dispatch(Pairs { bits, normals: &mut *normals });
     refine(bits, more, normals);
 }
@@ -28,16 +25,27 @@ const COARSE: u32 = 1 << 10;
 /// As many values as 23 bits have.
 const VALUES: u32 = 1 << 23;
 
+/// Words that are looked at together.
+const BLOCK: usize = 64;
+
+/// The places of coarse values in the block at `start`, of which there are nearly never any.
+fn coarse(radii: &[u32], start: usize) -> impl Iterator<Item = usize> {
+    let block = &radii[start..radii.len().min(start + BLOCK)];
+    let is_coarse = |bits: u32| (bits >> 9).wrapping_sub(COARSE) >= VALUES - 2 * COARSE;
+    // Without an early end, so that the compiler can take many at once.
+    let any = block.iter().fold(false, |any, bits| any | is_coarse(*bits));
+    let places = if any { 0..block.len() } else { 0..0 };
+    places.filter(move |i| is_coarse(block[*i])).map(move |i| start + i)
+}
+
 /// Makes the pairs whose radius has too few digits anew, of 32 bits more and in float64.
-fn refine(bits: &[u32], mut more: impl FnMut() -> u32, normals: &mut [f32]) {
+fn refine(bits: &[u32], more: &[u32], normals: &mut [f32]) {
     let (radii, angles) = bits.split_at(bits.len() / 2);
     let (first, second) = normals.split_at_mut(bits.len() / 2);
-    for i in 0..radii.len() {
+    let places = (0..radii.len()).step_by(BLOCK).flat_map(|start| coarse(radii, start));
+    for (i, more) in places.zip(more) {
         let value = radii[i] >> 9;
-        if (COARSE..VALUES - COARSE).contains(&value) {
-            continue;
-        }
-        let rest = (f64::from(more()) + 0.5) / 2f64.powi(32);
+        let rest = (f64::from(*more) + 0.5) / 2f64.powi(32);
         let value = (f64::from(value) + rest) / f64::from(VALUES);
         let angle = std::f64::consts::TAU * (f64::from(angles[i] >> 9) + 0.5) / f64::from(VALUES);
         let radius = (-2.0 * value.ln()).sqrt();
@@ -106,14 +114,19 @@ fn ln(x: f32) -> f32 {
 /// Sine and cosine of `turn` times 2π, 0 to 1 (Cephes, `sinf.c`).
 #[inline(always)]
 fn sin_cos_of_turn(turn: f32) -> [f32; 2] {
-    // Quarters, and what is left: at most half of one.
-    let quarter = (4.0 * turn + 0.5) as i32;
-    let x = (4.0 * turn - quarter as f32) * std::f32::consts::FRAC_PI_2;
+    /// 1.5 · 2²³: adding it leaves the nearest integer in the low bits.
+    const TO_INTEGER: f32 = 12_582_912.0;
+    let shifted = 4.0 * turn + TO_INTEGER;
+    let quarter = shifted.to_bits();
+    let x = (4.0 * turn - (shifted - TO_INTEGER)) * std::f32::consts::FRAC_PI_2;
     let z = x * x;
     let sin = ((-1.951_529_6e-4 * z + 8.332_161e-3) * z - 1.666_665_5e-1) * z * x + x;
     let cos = ((2.443_315_7e-5 * z - 1.388_731_6e-3) * z + 4.166_664_6e-2) * z * z - 0.5 * z + 1.0;
-    let [a, b] = if quarter & 1 == 0 { [sin, cos] } else { [cos, sin] };
-    [if quarter & 2 == 0 { a } else { -a }, if (quarter + 1) & 2 == 0 { b } else { -b }]
+    let odd = quarter & 1 == 1;
+    let [a, b] = [if odd { cos } else { sin }, if odd { sin } else { cos }];
+    // The second bit of a quarter is the sign of its sine, that of the next one of its cosine.
+    let signed = |value: f32, quarter: u32| f32::from_bits(value.to_bits() ^ (quarter & 2) << 30);
+    [signed(a, quarter), signed(b, quarter + 1)]
 }
 
 #[cfg(test)]
@@ -134,8 +147,8 @@ mod tests {
 
     fn drawn(count: usize) -> Vec<f32> {
         let (mut next, mut values) = (words(1), vec![0.0; count]);
-        let bits: Vec<u32> = (0..count).map(|_| next()).collect();
-        fill(&mut values, &bits, words(2));
+        let bits: Vec<u32> = (0..2 * count).map(|_| next()).collect();
+        fill(&mut values, &bits);
         values
     }
 
@@ -144,7 +157,7 @@ mod tests {
         let mut next = words(3);
         let bits: Vec<u32> = (0..100_000).map(|_| next()).collect();
         let mut values = vec![0.0; bits.len()];
-        fill(&mut values, &bits, || 1 << 31);
+        fill(&mut values, &bits);
         let half = bits.len() / 2;
         for i in 0..half {
             let unit = |bits: u32| (f64::from(bits >> 9) + 0.5) / f64::from(VALUES);
@@ -192,10 +205,10 @@ mod tests {
     #[test]
     fn the_ends_of_the_bits_are_refined() {
         let mut values = [0.0; 2];
-        fill(&mut values, &[0, 0], || 0);
+        fill(&mut values, &[0, 0, 0]);
         let exact = (-2.0 * (0.5 / 2f64.powi(55)).ln()).sqrt();
         assert!((f64::from(values[0]) - exact).abs() < 1e-5, "{values:?} {exact}");
-        fill(&mut values, &[u32::MAX, 0], || u32::MAX);
+        fill(&mut values, &[u32::MAX, 0, u32::MAX]);
         assert!(values[0] > 0.0 && values[0] < 1e-6, "{values:?}");
     }
 }

@@ -2,19 +2,18 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Tensor, TensorData};
-use crucible_kernels::{axpby, normals};
+use burn::tensor::Tensor;
+use crucible_kernels::{blocks, noised};
 use rand_chacha::{
     ChaCha12Rng,
     rand_core::{Rng, SeedableRng},
 };
-use rayon::prelude::*;
 
 /// Bytes of a key.
 pub(crate) const KEY: usize = 32;
 
-/// Normal numbers of one stream.
-const CHUNK: usize = 1 << 14;
+/// Words that are drawn at a time.
+const AT_A_TIME: usize = 1 << 10;
 
 /// Bits of a stream's number that tell what of its step it is for.
 const PARTS: u32 = 24;
@@ -63,7 +62,7 @@ impl Draws {
         scale: f64,
         deviation: f64,
     ) -> GradientsParams {
-        let mut noised = AddNoise { gradients, draws: self, step, chunk: 0, scale, deviation };
+        let mut noised = AddNoise { gradients, draws: self, step, block: 0, scale, deviation };
         network.visit(&mut noised);
         noised.gradients
     }
@@ -73,24 +72,17 @@ impl Draws {
         self.stream(step, 0)
     }
 
-    /// Standard normal numbers, those of the step from `chunk` on; whole chunks are used up, of which the number is
-    /// returned.
-    fn noise(&self, step: u64, chunk: u64, values: &mut [f32]) -> u64 {
-        values.par_chunks_mut(CHUNK).enumerate().for_each(|(i, values)| {
-            let chunk = chunk + i as u64;
-            let mut bits = vec![0; values.len().next_multiple_of(2)];
-            let mut rng = self.stream(step, 1 + 2 * chunk);
-            bits.iter_mut().for_each(|word| *word = rng.next_u32());
-            let mut more = self.stream(step, 2 + 2 * chunk);
-            let more = || more.next_u32();
-            if bits.len() == values.len() {
-                return normals::fill(values, &bits, more);
+    /// The random words of a block of the step's noise.
+    fn words(&self, step: u64, block: u64, words: &mut [u32]) {
+        let mut rng = self.stream(step, 1 + block);
+        let mut bytes = [0; 4 * AT_A_TIME];
+        for words in words.chunks_mut(AT_A_TIME) {
+            let bytes = &mut bytes[..4 * words.len()];
+            rng.fill_bytes(bytes);
+            for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
+                *word = u32::from_le_bytes(*bytes);
             }
-            let mut padded = vec![0.0; bits.len()];
-            normals::fill(&mut padded, &bits, more);
-            values.copy_from_slice(&padded[..values.len()]);
-        });
-        values.len().div_ceil(CHUNK) as u64
+        }
     }
 
     fn stream(&self, step: u64, part: u64) -> ChaCha12Rng {
@@ -106,8 +98,8 @@ struct AddNoise<'a> {
     gradients: GradientsParams,
     draws: &'a Draws,
     step: u64,
-    /// The first chunk of the step's noise that is not used.
-    chunk: u64,
+    /// The first block of the step's noise that is not used.
+    block: u64,
     scale: f64,
     deviation: f64,
 }
@@ -116,10 +108,10 @@ impl ModuleVisitor for AddNoise<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         // No gradient where the loss does not depend on the parameter, whatever the examples.
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return };
-        let mut noise = vec![0.0; gradient.dims().iter().product()];
-        self.chunk += self.draws.noise(self.step, self.chunk, &mut noise);
-        let noise = Tensor::from_data(TensorData::new(noise, gradient.dims()), &gradient.device());
-        self.gradients.register(param.id, axpby(self.scale, gradient, self.deviation, noise));
+        let (draws, step, first) = (self.draws, self.step, self.block);
+        self.block += blocks(gradient.dims().iter().product());
+        let words = |block, words: &mut [u32]| draws.words(step, first + block, words);
+        self.gradients.register(param.id, noised(gradient, self.scale, self.deviation, &words));
     }
 }
 
@@ -128,21 +120,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn noise_is_found_by_key_step_and_chunk() {
-        let noise = |key, step, chunk, count| {
-            let mut values = vec![0.0; count];
-            assert_eq!(
-                Draws::new([key; KEY]).noise(step, chunk, &mut values),
-                (count as u64).div_ceil(CHUNK as u64)
-            );
-            values
+    fn words_are_found_by_key_step_and_block() {
+        let drawn = |key, step, block, count| {
+            let mut words = vec![0; count];
+            Draws::new([key; KEY]).words(step, block, &mut words);
+            words
         };
-        let two = noise(1, 5, 0, 2 * CHUNK);
-        assert_eq!(two, noise(1, 5, 0, 2 * CHUNK));
-        assert_eq!(two[CHUNK..], noise(1, 5, 1, CHUNK));
-        for other in [noise(2, 5, 0, 100), noise(1, 6, 0, 100), noise(1, 5, 1, 100)] {
-            assert!(two.iter().zip(&other).all(|(a, b)| a != b));
+        let first = drawn(1, 5, 0, 3000);
+        assert_eq!(first, drawn(1, 5, 0, 3000));
+        assert_eq!(first[..70], drawn(1, 5, 0, 70));
+        for other in [drawn(2, 5, 0, 3000), drawn(1, 6, 0, 3000), drawn(1, 5, 1, 3000)] {
+            let same = first.iter().zip(&other).filter(|(a, b)| a == b).count();
+            assert!(same < 3, "{same} of 3,000 words are the same");
         }
-        assert_eq!(noise(1, 5, 0, 7).len(), 7);
+        let sample = Draws::new([1; KEY]).sample(5).next_u32();
+        assert_ne!(sample, first[0]);
+    }
+
+    /// The first block of the algorithm's keystream for a key of zeros and no nonce, as published (RFC 8439's function with
+    /// 12 rounds: `chacha12` of Strombergson's test vectors, TC1).
+    #[test]
+    fn the_stream_is_chacha_with_12_rounds() {
+        let mut sample = Draws::new([0; KEY]).sample(0);
+        let bytes: Vec<u8> =
+            [sample.next_u32(), sample.next_u32()].iter().flat_map(|word| word.to_le_bytes()).collect();
+        assert_eq!(bytes, [0x9b, 0xf4, 0x9a, 0x6a, 0x07, 0x55, 0xf9, 0x53]);
     }
 }
