@@ -46,9 +46,12 @@ fn refine(bits: &[u32], more: &[u32], normals: &mut [f32]) {
     for (i, more) in places.zip(more) {
         let value = radii[i] >> 9;
         let rest = (f64::from(*more) + 0.5) / 2f64.powi(32);
-        let value = (f64::from(value) + rest) / f64::from(VALUES);
+        // Near 1 it is the distance from there that has digits.
+        let left = (f64::from(VALUES - value) - rest) / f64::from(VALUES);
+        let log =
+            if left < 0.5 { (-left).ln_1p() } else { ((f64::from(value) + rest) / f64::from(VALUES)).ln() };
         let angle = std::f64::consts::TAU * (f64::from(angles[i] >> 9) + 0.5) / f64::from(VALUES);
-        let radius = (-2.0 * value.ln()).sqrt();
+        let radius = (-2.0 * log).sqrt();
         (first[i], second[i]) = ((radius * angle.cos()) as f32, (radius * angle.sin()) as f32);
     }
 }

@@ -77,7 +77,7 @@ fn a_private_run_says_what_it_promises() {
     assert!(report.contains("Each training example is protected"));
     assert!(report.contains("means, deviations and levels of columns"), "what the guarantee does not cover");
     let ledger = place.text("run/privacy/ledger.json");
-    assert!(ledger.contains("\"last\": 60"), "{ledger}");
+    assert!(ledger.contains("\"last\": 50"), "{ledger}");
     // The report can be written anew, and a run without a guarantee says nothing of one.
     place.ok(&["report", "run"]);
     assert!(place.text("run/report.html").contains("Each training example is protected"));
@@ -102,7 +102,7 @@ fn a_budget_that_is_spent_ends_training() {
     let last = place.ok(&words).objects().pop().unwrap();
     assert_eq!(last["reason"], "budget-spent");
     let (steps, epsilon) = (last["steps"].as_u64().unwrap(), last["epsilon"].as_f64().unwrap());
-    assert!(steps > 0 && steps < 60 && epsilon <= 4.0, "{last}");
+    assert!(steps > 0 && steps < 50 && epsilon <= 4.0, "{last}");
 }
 
 #[test]
@@ -123,5 +123,5 @@ fn all_that_is_wrong_with_privacy_is_told_at_once() {
     assert!(!place.path("run").exists());
     let place = with_private_job();
     let said = place.ok(&["train", "private.toml", "--set=train.privacy.delta=0.05", "--out", "run"]).out;
-    assert!(said.contains("one over the number of training examples (96)"), "{said}");
+    assert!(said.contains("one over the number of training examples (77)"), "{said}");
 }
