@@ -1,5 +1,6 @@
 //! From measurements to the report: each section is a file, and [`write()`] is their order.
 
+pub(crate) mod audit;
 mod backdoor;
 mod classification;
 mod cost;
