@@ -45,7 +45,13 @@ fn canaries(members: &[bool]) -> Dataset {
     let inputs = Inputs::Bytes { values, scale, offset };
     let train = Examples::new(vec![1, 1, PIXELS], inputs, Targets::Classes(classes));
     let task = Task::Classification { classes: (0..CLASSES).map(|class| class.to_string()).collect() };
-    Dataset { name: "canaries".to_owned(), format: Format { input, task }, train, validation: None, test: None }
+    Dataset {
+        name: "canaries".to_owned(),
+        format: Format { input, task },
+        train,
+        validation: None,
+        test: None,
+    }
 }
 
 /// A linear network whose weights are all zero.

@@ -5,6 +5,7 @@ use crate::{
 
 pub(super) mod audit;
 mod budget;
+mod extract;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -18,11 +19,14 @@ enum Action {
     Budget(budget::Args),
     /// Train a run's recipe anew with canaries, and hold how well they can be told against what is promised
     Audit(audit::Args),
+    /// What of its training examples a run's network gives away
+    Extract(extract::Args),
 }
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     match args.action {
         Action::Budget(args) => budget::run(&args, output),
         Action::Audit(args) => audit::run(&args, output),
+        Action::Extract(args) => extract::run(&args, output),
     }
 }

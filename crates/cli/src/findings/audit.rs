@@ -90,7 +90,10 @@ impl Audit {
         let number = |value| Value::number(value, 3);
         let mut facts = vec![
             Fact::new("ε is at least", number(self.bound)),
-            Fact::new("ε that is promised", self.claim.as_ref().map_or(Value::text("none"), |c| number(c.epsilon))),
+            Fact::new(
+                "ε that is promised",
+                self.claim.as_ref().map_or(Value::text("none"), |c| number(c.epsilon)),
+            ),
             Fact::new("δ", Value::text(format!("{:e}", self.delta))),
             Fact::new("Confidence of the bound", Value::percent(self.confidence, 1)),
             Fact::new("Canaries", Value::count(self.guesses.canaries())),
@@ -104,7 +107,10 @@ impl Audit {
         }
         if let Ok(roc) = Roc::new(&self.sorted(true), &self.sorted(false)) {
             let ends = roc.auc_interval(CONFIDENCE).map_or([f64::NAN; 2], Into::into);
-            facts.push(Fact::new("Area under the curve of all scores", Value::interval(Some(roc.auc()), ends, 3)));
+            facts.push(Fact::new(
+                "Area under the curve of all scores",
+                Value::interval(Some(roc.auc()), ends, 3),
+            ));
         }
         facts.push(Fact::new("Audited run", Value::text(self.folder.clone())));
         let mut section = Section::new(Self::NAME, "Audit of the privacy of training")

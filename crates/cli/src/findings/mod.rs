@@ -8,6 +8,7 @@ mod curves;
 pub(crate) mod dependence;
 pub(crate) mod detection;
 pub(crate) mod explanation;
+pub(crate) mod extraction;
 mod guarantee;
 pub(crate) mod importance;
 mod mistakes;

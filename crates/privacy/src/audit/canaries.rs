@@ -30,7 +30,11 @@ pub fn canaries(
     coins: &mut impl Rng,
 ) -> Vec<Canary> {
     let own = examples.classes().expect("canaries have classes");
-    assert!(count <= own.len() && classes > 1, "{count} canaries of {} examples, {classes} classes", own.len());
+    assert!(
+        count <= own.len() && classes > 1,
+        "{count} canaries of {} examples, {classes} classes",
+        own.len()
+    );
     let (mut found, mut left) = (Vec::with_capacity(count), count);
     // Selection sampling (Knuth, volume 2, algorithm 3.4.2 S): each example with the probability of those still to be
     // found among those still to be seen.

@@ -213,7 +213,8 @@ fn canaries_are_drawn_evenly_and_tossed_fairly() {
     let own = examples.classes().expect("classes");
     let (mut taken, mut labels, mut members) = ([0f64; 60], [[0f64; 4]; 4], 0f64);
     for seed in 0..200 {
-        let (mut draws, mut coins) = (ChaCha8Rng::seed_from_u64(seed), ChaCha8Rng::seed_from_u64(1000 + seed));
+        let (mut draws, mut coins) =
+            (ChaCha8Rng::seed_from_u64(seed), ChaCha8Rng::seed_from_u64(1000 + seed));
         let found = canaries(&examples, 4, 30, &mut draws, &mut coins);
         assert_eq!(found.len(), 30);
         assert!(found.is_sorted_by(|a, b| a.example < b.example));
@@ -239,7 +240,8 @@ fn canaries_are_drawn_evenly_and_tossed_fairly() {
 #[test]
 fn coins_change_no_canary_and_are_secret_where_they_must_be() {
     let examples = numbered(300, 2);
-    let tossed = |coins: &mut ChaCha8Rng| canaries(&examples, 2, 300, &mut ChaCha8Rng::seed_from_u64(1), coins);
+    let tossed =
+        |coins: &mut ChaCha8Rng| canaries(&examples, 2, 300, &mut ChaCha8Rng::seed_from_u64(1), coins);
     let [one, two] = [2, 3].map(|seed| tossed(&mut ChaCha8Rng::seed_from_u64(seed)));
     assert!(one.iter().zip(&two).all(|(a, b)| (a.example, a.label) == (b.example, b.label)));
     assert_ne!(one, two);

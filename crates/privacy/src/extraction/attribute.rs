@@ -40,7 +40,10 @@ pub fn infer_attribute(
 ) -> Vec<usize> {
     let (features, classes) = (model.features(), model.classes());
     assert_eq!(inputs.len(), labels.len() * features, "one label for each row");
-    assert!(!values.is_empty() && values.iter().all(|value| value.len() == columns.len()), "values of the column");
+    assert!(
+        !values.is_empty() && values.iter().all(|value| value.len() == columns.len()),
+        "values of the column"
+    );
     let mut best = vec![(f64::NEG_INFINITY, 0); labels.len()];
     for (index, value) in values.iter().enumerate() {
         let mut moved = inputs.to_vec();

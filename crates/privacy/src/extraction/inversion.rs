@@ -170,7 +170,9 @@ impl Problem<'_> {
             // The derivative of the loss by the logits: the probabilities, less one for the class.
             rows.flat_map(|logits| {
                 let of = |class| 1.0 / (1.0 + (-confidence(&logits, class)).exp());
-                (0..classes).map(|class| (of(class) - f64::from(u8::from(class == self.class))) as f32).collect::<Vec<_>>()
+                (0..classes)
+                    .map(|class| (of(class) - f64::from(u8::from(class == self.class))) as f32)
+                    .collect::<Vec<_>>()
             })
             .collect()
         });
@@ -192,7 +194,8 @@ impl Problem<'_> {
     /// The penalty of an input whose range is 0 to 1; `weight` times its derivative is added to `gradient`.
     fn penalty(&self, unit: &[f64], gradient: &mut [f64]) -> f64 {
         let weight = self.settings.weight;
-        let (&[channels, height, width], Penalty::TotalVariation) = (self.shape, self.settings.penalty) else {
+        let (&[channels, height, width], Penalty::TotalVariation) = (self.shape, self.settings.penalty)
+        else {
             let count = unit.len() as f64;
             for (value, slope) in unit.iter().zip(gradient) {
                 *slope += weight * 2.0 * (value - 0.5) / count;

@@ -81,7 +81,8 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Status, CliError> {
     let run = Run::open(&args.run)?;
     let Task::Classification { classes } = &run.config.format.task else {
         return Err(CliError::Usage(
-            "this run predicts numbers; an audit gives examples a wrong label, which takes classes".to_owned(),
+            "this run predicts numbers; an audit gives examples a wrong label, which takes classes"
+                .to_owned(),
         ));
     };
     let source = Source::read(&run.folder.path(name::RECIPE))?;
@@ -176,7 +177,9 @@ fn open(root: &Path, recipe: &str) -> Result<RunFolder, CliError> {
         return Err(refuse("holds a run that is no audit; give another folder with --out"));
     }
     if folder.read(name::RECIPE)? != recipe.as_bytes() {
-        return Err(refuse("audits another recipe than the run's; remove it, or give another folder with --out"));
+        return Err(refuse(
+            "audits another recipe than the run's; remove it, or give another folder with --out",
+        ));
     }
     Ok(folder)
 }
