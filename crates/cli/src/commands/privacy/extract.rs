@@ -136,14 +136,10 @@ impl Asked<'_> {
         let labels: Vec<u32> = made.iter().map(|made| made.class as u32).collect();
         let [seen, unseen] =
             [&self.data.train, test].map(|examples| view::inputs(examples, 0..examples.len()));
-        let of = |inputs, examples: &'_ Examples| Labelled {
-            inputs,
-            labels: examples.classes().expect("a classifier's examples have classes"),
-        };
         let found = nearest_neighbours(
             Labelled { inputs: &inputs, labels: &labels },
-            of(&seen, &self.data.train),
-            of(&unseen, test),
+            labelled(&seen, &self.data.train),
+            labelled(&unseen, test),
             features,
         );
         Ok(Neighbours { made, found, classes: &self.view.classes, split, train: &self.data.train, test })
@@ -182,6 +178,11 @@ impl Asked<'_> {
         let (column, values) = (name.to_owned(), values.len());
         Ok(Attributes { column, values, most, split, train, test, train_base, test_base })
     }
+}
+
+/// Inputs with the classes of the examples that they are.
+fn labelled<'a>(inputs: &'a [f32], examples: &'a Examples) -> Labelled<'a> {
+    Labelled { inputs, labels: examples.classes().expect("a classifier's examples have classes") }
 }
 
 /// Rows whose value of the column is known.
