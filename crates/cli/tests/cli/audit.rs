@@ -74,12 +74,14 @@ fn with_pictures(more: &str) -> Place {
 #[test]
 fn a_run_that_promises_nothing_is_measured() {
     let place = with_pictures("");
-    let found = last(&place, &AUDIT);
+    // Few, so that most labels are right and the wrong ones are learned only where they were seen.
+    let audit = ["privacy", "audit", "run", "--canaries=24", "--guesses=16", "--json"];
+    let found = last(&place, &audit);
     assert!(found["claimed_epsilon"].is_null() && found["passed"].is_null(), "{found}");
     assert_eq!(found["delta"], 1e-5);
-    assert!(found["right"].as_u64().unwrap() >= 18, "{found}");
+    assert!(found["right"].as_u64().unwrap() >= 15, "{found}");
     assert!(found["epsilon_lower"].as_f64().unwrap() > 0.7, "{found}");
-    assert_eq!(last(&place, &[&AUDIT[..], &["--out=again"]].concat())["right"], found["right"]);
+    assert_eq!(last(&place, &[&audit[..], &["--out=again"]].concat())["right"], found["right"]);
     assert!(place.text("run/report.html").contains("Nothing is promised"));
 }
 
