@@ -167,11 +167,11 @@ impl Asked<'_> {
             let truths = rows.inputs.chunks_exact(self.view.model.features());
             let truths = truths.map(|row| values.iter().position(|value| is(row, &places, value)));
             let pairs: Vec<(usize, Option<usize>)> = guesses.into_iter().zip(truths).collect();
-            let share = |right: &dyn Fn(&(usize, Option<usize>)) -> bool| Proportion {
+            let share = |right: fn(&(usize, Option<usize>)) -> bool| Proportion {
                 successes: pairs.iter().filter(|pair| right(pair)).count() as u64,
                 trials: pairs.len() as u64,
             };
-            [share(&|(guess, truth)| Some(*guess) == *truth), share(&|(_, truth)| *truth == Some(0))]
+            [share(|(guess, truth)| Some(*guess) == *truth), share(|(_, truth)| *truth == Some(0))]
         };
         let ([train, train_base], [test, test_base]) = (guess(&train), guess(&test));
         let most = column.cell(&values[0]).map_or_else(String::new, |cell| cell.to_string());
