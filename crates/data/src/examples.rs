@@ -123,6 +123,18 @@ impl Examples {
         self.poisoned = indices;
     }
 
+    /// Gives the example at `index` another class.
+    ///
+    /// # Panics
+    ///
+    /// If the index is out of range, or the targets are values.
+    pub fn relabel(&mut self, index: usize, class: u32) {
+        match &mut self.targets {
+            Targets::Classes(classes) => classes[index] = class,
+            Targets::Values { .. } => panic!("the targets are values, not classes"),
+        }
+    }
+
     /// The examples that were poisoned on purpose, rising.
     #[must_use]
     pub fn poisoned(&self) -> &[usize] {

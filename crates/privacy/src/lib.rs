@@ -9,6 +9,7 @@ pub mod clipping;
 mod dp_sgd;
 mod draws;
 mod error;
+pub mod extraction;
 mod ledger;
 mod log_sum;
 pub mod membership;

@@ -47,7 +47,7 @@ commands! {
     Attack = attack,
     /// Prove how often a run's network is right whatever is done to its inputs within a ball
     Certify = certify,
-    /// What training costs in privacy
+    /// What training costs in privacy, whether it keeps what it promises, and what a network gives away
     Privacy = privacy,
     /// Ask a run's network about pictures, IDX files or table rows
     Predict = predict,

@@ -3,7 +3,9 @@ use crate::{
     output::{Output, Status},
 };
 
+pub(super) mod audit;
 mod budget;
+mod extract;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -15,10 +17,16 @@ pub(crate) struct Args {
 enum Action {
     /// What training with noise costs in privacy, or how much noise a budget asks for
     Budget(budget::Args),
+    /// Train a run's recipe anew with canaries, and hold how well they can be told against what is promised
+    Audit(audit::Args),
+    /// What of its training examples a run's network gives away
+    Extract(extract::Args),
 }
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     match args.action {
         Action::Budget(args) => budget::run(&args, output),
+        Action::Audit(args) => audit::run(&args, output),
+        Action::Extract(args) => extract::run(&args, output),
     }
 }

@@ -13,6 +13,7 @@ use crucible_train::{
 use serde::Serialize;
 use serde_json::json;
 
+use super::privacy::audit::CANARIES;
 use crate::{
     error::CliError,
     findings::{self, Ending, Guarantee, Summary},
@@ -71,14 +72,14 @@ pub(super) struct Trained {
 }
 
 /// A job that is ready to run: everything checked and loaded, the folder made.
-struct Sitting {
-    recipe: Recipe,
-    data: Dataset,
-    config: RunConfig,
-    network: Network,
-    rule: Box<dyn UpdateRule>,
-    folder: RunFolder,
-    device: Device,
+pub(super) struct Sitting {
+    pub(super) recipe: Recipe,
+    pub(super) data: Dataset,
+    pub(super) config: RunConfig,
+    pub(super) network: Network,
+    pub(super) rule: Box<dyn UpdateRule>,
+    pub(super) folder: RunFolder,
+    pub(super) device: Device,
 }
 
 impl Sitting {
@@ -98,6 +99,10 @@ impl Sitting {
 
     fn resume(path: &Path) -> Result<Self, CliError> {
         let folder = open_folder(path)?;
+        if folder.has(CANARIES) {
+            let problem = "it is an audit's; go on with it by `crucible privacy audit`".to_owned();
+            return Err(CliError::NoRun { path: path.to_owned(), problem });
+        }
         let checked = Source::read(&folder.path(name::RECIPE))?.check(&[])?;
         let device = Device::flex();
         let (data, config, network, rule) = prepare(&checked, &device)?;
@@ -116,7 +121,8 @@ impl Sitting {
         self.conclude(outcome, output)
     }
 
-    fn train(&mut self, stop: &AtomicBool, output: &Output) -> Result<Outcome, CliError> {
+    /// Trains to the end or to a stop, and tells of it.
+    pub(super) fn train(&mut self, stop: &AtomicBool, output: &Output) -> Result<Outcome, CliError> {
         let job = Job {
             network: self.network.clone(),
             data: &self.data,
@@ -272,7 +278,7 @@ fn peak_memory() -> Option<u64> {
 }
 
 /// Ctrl-C once: finish the step and save. Twice: stop at once; what was saved is whole anyway.
-fn stop_on_interrupt() -> Arc<AtomicBool> {
+pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     // Without a handler Ctrl-C ends the program at once, which loses no more than the steps since the last checkpoint.

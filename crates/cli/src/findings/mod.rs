@@ -1,5 +1,6 @@
 //! From measurements to the report: each section is a file, and [`write()`] is their order.
 
+pub(crate) mod audit;
 mod backdoor;
 mod classification;
 mod cost;
@@ -7,6 +8,7 @@ mod curves;
 pub(crate) mod dependence;
 pub(crate) mod detection;
 pub(crate) mod explanation;
+pub(crate) mod extraction;
 mod guarantee;
 pub(crate) mod importance;
 mod mistakes;

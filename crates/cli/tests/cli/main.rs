@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod attack;
+mod audit;
 mod contract;
 mod explain;
 mod gallery;

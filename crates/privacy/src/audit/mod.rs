@@ -4,6 +4,7 @@
 //! Each is wrong with a probability of at most one minus the confidence, and only where the attack, its threshold and how
 //! often it guesses were chosen before the outcomes were seen that are counted: the best of several audits is none.
 
+mod canaries;
 mod gaussian;
 mod one_run;
 mod rates;
@@ -12,6 +13,7 @@ use crucible_measure::{Proportion, clopper_pearson};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use canaries::{Canary, canaries, secret_coins, with_canaries};
 pub use gaussian::gaussian;
 pub use one_run::{Guesses, one_run, p_value};
 pub use rates::rates;

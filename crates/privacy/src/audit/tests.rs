@@ -1,3 +1,4 @@
+use crucible_data::{Examples, Inputs, Targets};
 use crucible_measure::{Proportion, normal_quantile};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -198,4 +199,65 @@ fn bad_numbers_are_errors_that_say_what_would_do() {
     assert_eq!([Bound::Rates, Bound::Gaussian].map(|b| b.epsilon(mistakes, 1e-5, 0.95)), [Ok(0.0), Ok(0.0)]);
     assert_eq!(Bound::Gaussian.epsilon(mistakes, 0.0, 0.95), Err(PrivacyError::Delta(0.0)));
     assert!(matches!(Bound::Rates.epsilon(mistakes, f64::NAN, 0.95), Err(PrivacyError::Slack(_))));
+}
+
+fn numbered(count: usize, classes: u32) -> Examples {
+    let inputs = Inputs::Floats((0..count).map(|i| i as f32).collect());
+    Examples::new(vec![1], inputs, Targets::Classes((0..count as u32).map(|i| i % classes).collect()))
+}
+
+/// Of 200 draws of 30 among 60 examples of 4 classes, every count lies within four deviations of what it should be.
+#[test]
+fn canaries_are_drawn_evenly_and_tossed_fairly() {
+    let examples = numbered(60, 4);
+    let own = examples.classes().expect("classes");
+    let (mut taken, mut labels, mut members) = ([0f64; 60], [[0f64; 4]; 4], 0f64);
+    for seed in 0..200 {
+        let (mut draws, mut coins) =
+            (ChaCha8Rng::seed_from_u64(seed), ChaCha8Rng::seed_from_u64(1000 + seed));
+        let found = canaries(&examples, 4, 30, &mut draws, &mut coins);
+        assert_eq!(found.len(), 30);
+        assert!(found.is_sorted_by(|a, b| a.example < b.example));
+        for canary in found {
+            taken[canary.example] += 1.0;
+            labels[own[canary.example] as usize][canary.label as usize] += 1.0;
+            members += f64::from(u8::from(canary.member));
+        }
+    }
+    let near = |count: f64, trials: f64, share: f64| {
+        (count - trials * share).abs() < 4.0 * (trials * share * (1.0 - share)).sqrt()
+    };
+    assert!(taken.iter().all(|count| near(*count, 200.0, 0.5)), "{taken:?}");
+    assert!(near(members, 6000.0, 0.5), "{members}");
+    for (own, counts) in labels.iter().enumerate() {
+        let all = counts.iter().sum();
+        for (label, count) in counts.iter().enumerate() {
+            assert!(if label == own { *count == 0.0 } else { near(*count, all, 1.0 / 3.0) }, "{labels:?}");
+        }
+    }
+}
+
+#[test]
+fn coins_change_no_canary_and_are_secret_where_they_must_be() {
+    let examples = numbered(300, 2);
+    let tossed =
+        |coins: &mut ChaCha8Rng| canaries(&examples, 2, 300, &mut ChaCha8Rng::seed_from_u64(1), coins);
+    let [one, two] = [2, 3].map(|seed| tossed(&mut ChaCha8Rng::seed_from_u64(seed)));
+    assert!(one.iter().zip(&two).all(|(a, b)| (a.example, a.label) == (b.example, b.label)));
+    assert_ne!(one, two);
+    let secret = || {
+        let mut coins = secret_coins().expect("a key");
+        canaries(&examples, 2, 300, &mut ChaCha8Rng::seed_from_u64(1), &mut coins)
+    };
+    assert_ne!(secret(), secret());
+}
+
+#[test]
+fn an_audit_trains_on_all_but_the_canaries_that_are_left_out() {
+    let examples = numbered(5, 5);
+    let canary = |example, label, member| Canary { example, label, member };
+    let left = with_canaries(&examples, &[canary(1, 4, true), canary(3, 0, false)]);
+    assert_eq!(left.inputs(), &Inputs::Floats(vec![0.0, 1.0, 2.0, 4.0]));
+    assert_eq!(left.classes(), Some(&[0, 4, 2, 4][..]));
+    assert_eq!(with_canaries(&examples, &[]), examples);
 }
