@@ -47,7 +47,7 @@ commands! {
     Attack = attack,
     /// Prove how often a run's network is right whatever is done to its inputs within a ball
     Certify = certify,
-    /// What training costs in privacy
+    /// What training costs in privacy, and what a run gives away of its training examples
     Privacy = privacy,
     /// Ask a run's network about pictures, IDX files or table rows
     Predict = predict,

@@ -260,7 +260,8 @@ fn free_folder(parent: &Path, stem: &str) -> PathBuf {
     names.find(|path| !path.exists()).expect("numbers do not run out")
 }
 
-fn unix_seconds() -> f64 {
+/// Seconds since the epoch of Unix.
+pub(super) fn unix_seconds() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
@@ -272,7 +273,7 @@ fn peak_memory() -> Option<u64> {
 }
 
 /// Ctrl-C once: finish the step and save. Twice: stop at once; what was saved is whole anyway.
-fn stop_on_interrupt() -> Arc<AtomicBool> {
+pub(super) fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     // Without a handler Ctrl-C ends the program at once, which loses no more than the steps since the last checkpoint.

@@ -9,10 +9,12 @@ pub(crate) mod detection;
 pub(crate) mod explanation;
 mod guarantee;
 pub(crate) mod importance;
+pub(crate) mod membership;
 mod mistakes;
 pub(crate) mod prototypes;
 mod regression;
 pub(crate) mod robustness;
+mod row;
 
 use std::path::PathBuf;
 

@@ -6,6 +6,7 @@ mod attack;
 mod contract;
 mod explain;
 mod gallery;
+mod membership;
 mod poison;
 mod privacy;
 mod regression;

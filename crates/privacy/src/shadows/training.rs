@@ -20,6 +20,9 @@ const OVERHEAD: u64 = 32 << 20;
 /// Copies of the weights beside those that are trained: while a checkpoint is written, in memory and as a file's bytes.
 const COPIES: u64 = 2;
 
+/// The share of the training that is done after the last step, when files are still to be written.
+const NEARLY: f64 = 0.999;
+
 /// What a shadow model's training begins with.
 #[expect(missing_debug_implementations, reason = "rules need not have one")]
 pub struct Start {
@@ -80,8 +83,8 @@ impl Training<'_> {
     /// does not depend on their number. One that was stopped goes on where it was. Returns how many are still missing, which
     /// is none unless it was stopped.
     ///
-    /// `start` makes a network and a rule from a shadow's data, its seed and its folder; `observe` is told of a shadow's
-    /// progress by its number. What a shadow is not trained on is its test split where the recipe's `until` needs one.
+    /// `start` makes a network and a rule from a shadow's data, its seed and its folder; `observe` is told a shadow's number
+    /// and the share of its training that is done, 1 only once nothing is left to do. What a shadow is not trained on is its test split where the recipe's `until` needs one.
     ///
     /// # Errors
     ///
@@ -90,7 +93,7 @@ impl Training<'_> {
         &self,
         at_a_time: usize,
         start: &(dyn Fn(&Dataset, u64, &RunFolder) -> Result<Start, E> + Sync),
-        observe: &(dyn Fn(usize, &Event<'_>) + Sync),
+        observe: &(dyn Fn(usize, f64) + Sync),
     ) -> Result<usize, E> {
         let (missing, next) = (self.missing(), AtomicUsize::new(0));
         let (pool, halves) = (self.plan.pool(), self.plan.halves());
@@ -129,7 +132,7 @@ impl Training<'_> {
         number: usize,
         data: &Dataset,
         start: &(dyn Fn(&Dataset, u64, &RunFolder) -> Result<Start, E> + Sync),
-        observe: &(dyn Fn(usize, &Event<'_>) + Sync),
+        observe: &(dyn Fn(usize, f64) + Sync),
     ) -> Result<(), E> {
         let folder = self.folder(number)?;
         let seed = self.plan.seed_of(number);
@@ -145,11 +148,17 @@ impl Training<'_> {
             stop: self.stop,
             clock: self.clock,
         };
-        let outcome = train(job, &mut |event| observe(number, &event))?;
+        let mut steps = 1;
+        let outcome = train(job, &mut |event| match event {
+            Event::Start { steps: all, .. } => steps = all,
+            Event::Step { step, .. } => observe(number, (step as f64 / steps as f64).min(NEARLY)),
+            _ => {}
+        })?;
         if outcome.reason != StopReason::Interrupted {
             // There is nothing to go on with, and they are larger than what is kept.
             folder.remove(name::LAST)?;
             folder.remove(name::BEST)?;
+            observe(number, 1.0);
         }
         Ok(())
     }
