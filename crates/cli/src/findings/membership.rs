@@ -185,7 +185,7 @@ impl Membership<'_> {
         for text in self.warnings() {
             section = section.block(Note { level: Level::Warning, text });
         }
-        for block in self.exposed() {
+        if let Some(block) = self.exposed() {
             section = section.block(block);
         }
         section

@@ -8,6 +8,7 @@ use crucible_privacy::{
     membership::{AttackConfig, Evidence, Shadows, confidence},
     shadows::{Plan, Pool},
 };
+use crucible_train::run_folder::name;
 use serde_json::json;
 
 use crate::{
@@ -74,7 +75,8 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Status, CliError> {
     let shadows = if attacks.iter().any(needs_shadows) { args.shadows as usize } else { 0 };
     // The pool is the same however many there are.
     let sizes = [data.train.len(), test.len()];
-    let plan = Plan::new(shadows.max(2), recipe.seed, sizes, checked.filled.clone())?;
+    let text = String::from_utf8_lossy(&run.folder.read(name::RECIPE)?).into_owned();
+    let plan = Plan::new(shadows.max(2), recipe.seed, sizes, text)?;
     if shadows > 0 {
         shadows::settle(&run, &plan)?;
         let left = shadows::train(&run, &checked, &data, &plan, output)?;
