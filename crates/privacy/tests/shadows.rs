@@ -47,6 +47,7 @@ fn network(seed: u64) -> Network {
 }
 
 #[derive(Debug)]
+#[expect(dead_code, reason = "what is in them is shown where a test fails")]
 enum Failed {
     Train(TrainError),
     Privacy(PrivacyError),
@@ -159,7 +160,10 @@ fn each_shadow_is_trained_on_its_half_with_its_own_seed() {
         assert!(!folder.has(name::LAST) && !folder.has(name::BEST), "nothing is left to go on with");
         let told = place.told.lock().unwrap();
         let shares: Vec<f64> = told.iter().filter(|(n, _)| *n == number).map(|(_, share)| *share).collect();
-        assert!(shares.is_sorted() && shares.iter().filter(|share| **share == 1.0).count() == 1, "{shares:?}");
+        assert!(
+            shares.is_sorted() && shares.iter().filter(|share| **share == 1.0).count() == 1,
+            "{shares:?}"
+        );
     }
     let models = place.models();
     assert!((1..SHADOWS).all(|number| models[&number] != models[&0]));

@@ -59,7 +59,8 @@ type Point = (f64, f64);
 ///
 /// Never: plotters draws into memory, and every coordinate that it gets is finite.
 pub(crate) fn line(chart: &LineChart, size: Size) -> Option<String> {
-    let lines: Vec<Vec<Vec<Point>>> = chart.series.iter().map(|series| runs(series, [chart.log_x, chart.log_y])).collect();
+    let lines: Vec<Vec<Vec<Point>>> =
+        chart.series.iter().map(|series| runs(series, [chart.log_x, chart.log_y])).collect();
     let points = || lines.iter().flatten().flatten();
     let x = if chart.log_x {
         Axis::logarithmic(points().map(|p| p.0), size.width / 60)?

@@ -223,7 +223,13 @@ fn a_bar_chart_is_a_picture_file_with_the_same_proportions() {
 #[test]
 fn a_line_chart_is_a_picture_file_and_a_matrix_is_none() {
     let series = vec![Series::new("one\u{1}", [[0.0, 1.0], [1.0, 2.0]]), Series::new("two", [[0.0, 3.0]])];
-    let chart = LineChart { x_label: "age".to_owned(), y_label: "share".to_owned(), log_x: false, log_y: false, series };
+    let chart = LineChart {
+        x_label: "age".to_owned(),
+        y_label: "share".to_owned(),
+        log_x: false,
+        log_y: false,
+        series,
+    };
     let svg = to_svg(&figure(Chart::Line(chart))).unwrap();
     let document = roxmltree::Document::parse(&svg).unwrap();
     let count = |name: &str| document.descendants().filter(|node| node.has_tag_name(name)).count();

@@ -242,7 +242,8 @@ impl Membership<'_> {
             return None;
         }
         order.truncate(SHOWN);
-        let caption = format!("The training examples that {attack} is the most certain of, with their scores.");
+        let caption =
+            format!("The training examples that {attack} is the most certain of, with their scores.");
         let examples = order.into_iter().map(|place| (self.members[place], scores[place]));
         Some(match self.format {
             InputFormat::Image { .. } => self.gallery(examples, caption).into(),
@@ -268,7 +269,11 @@ impl Membership<'_> {
 
     fn rows(&self, examples: impl Iterator<Item = (usize, f64)>, caption: String) -> Table {
         let row = |(index, score): (usize, f64)| {
-            let own = [Value::text(format!("train#{index}")), Value::text(self.class(index)), Value::number(score, 2)];
+            let own = [
+                Value::text(format!("train#{index}")),
+                Value::text(self.class(index)),
+                Value::number(score, 2),
+            ];
             own.into_iter().chain(row::cells(self.format, self.train, index)).collect()
         };
         let own = [Column::left("Example"), Column::left("Class"), Column::right("Score")];

@@ -83,7 +83,8 @@ fn a_run_that_learned_by_heart_is_found_out() {
             assert!(0.0 <= low && low <= found && found <= high && high <= 1.0, "{object}");
         }
         assert_eq!((&object["members"], &object["nonmembers"]), (&100.into(), &100.into()));
-        let shadows = if ["label-only", "loss"].contains(&object["attack"].as_str().unwrap()) { 0 } else { 8 };
+        let shadows =
+            if ["label-only", "loss"].contains(&object["attack"].as_str().unwrap()) { 0 } else { 8 };
         assert_eq!(object["shadows"], shadows);
         assert_eq!(object["section"], "run/findings/membership.json");
         assert_eq!(object["report"], "run/report.html");
@@ -91,7 +92,10 @@ fn a_run_that_learned_by_heart_is_found_out() {
         assert!(warnings.contains("0.1% of 100 examples") && !warnings.contains("1% of 1000"), "{warnings}");
     }
     let strongest = objects.last().unwrap();
-    assert!(number(&strongest["auc"]) > 0.8 && number(&strongest["tpr_at_fpr"]["0.01"]) > 0.05, "{strongest}");
+    assert!(
+        number(&strongest["auc"]) > 0.8 && number(&strongest["tpr_at_fpr"]["0.01"]) > 0.05,
+        "{strongest}"
+    );
 
     // What labels alone tell is the gap between the accuracies, as `eval` measures them.
     let accuracy = |split: &str| {
@@ -103,7 +107,9 @@ fn a_run_that_learned_by_heart_is_found_out() {
     assert!((number(&labels["auc"]) - (0.5 + gap / 2.0)).abs() < 1e-9, "{labels}");
 
     let section = place.text("run/findings/membership.json");
-    assert!(section.contains("\"log_x\": true") && section.contains("guessing") && section.contains("train#"));
+    assert!(
+        section.contains("\"log_x\": true") && section.contains("guessing") && section.contains("train#")
+    );
     place.ok(&["report", "run"]);
     let report = place.text("run/report.html");
     for words in ["Which examples it was trained on", "lira-online", "the most certain of", "colour"] {
@@ -184,8 +190,7 @@ fn the_recipes_own_rule_trains_the_shadows() {
 fn interrupted_shadows_are_gone_on_with_to_the_same_bytes() {
     let place = with_run();
     place.copy("run", "whole");
-    let child =
-        place.command(&ATTACK).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = place.command(&ATTACK).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     while !place.path("run/shadows/0/checkpoints/last.safetensors").exists() {
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -194,7 +199,11 @@ fn interrupted_shadows_are_gone_on_with_to_the_same_bytes() {
     assert_eq!((said.code, said.err.as_str()), (Some(130), ""), "{said:?}");
     let last: Vec<&str> = said.out.lines().rev().take(2).collect();
     assert_eq!(last[0], "  crucible privacy attack run --shadows 8");
-    assert!(last[1].ends_with(" of 8 shadow models trained; everything is saved. Go on with:"), "{}", last[1]);
+    assert!(
+        last[1].ends_with(" of 8 shadow models trained; everything is saved. Go on with:"),
+        "{}",
+        last[1]
+    );
     assert!(!place.path("run/findings/membership.json").exists());
     let done = |run: &str| {
         (0..8).filter(|n| place.path(&format!("{run}/shadows/{n}/model.safetensors")).exists()).count()

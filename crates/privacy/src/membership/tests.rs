@@ -275,7 +275,8 @@ fn bad_evidence_is_an_error_that_says_what_would_do() {
     assert!(run("loss", &scores, &all).is_ok());
     let message = text(run("lira fixed", &scores, &all));
     assert!(
-        message.contains("3 were trained on example 1 and 0 were not, and lira-online needs at least 1 and 1"),
+        message
+            .contains("3 were trained on example 1 and 0 were not, and lira-online needs at least 1 and 1"),
         "{message}"
     );
     assert!(message.ends_with("one of these: label-only, loss"), "{message}");

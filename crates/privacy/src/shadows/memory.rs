@@ -37,8 +37,7 @@ mod tests {
 
     #[test]
     fn what_the_system_says_is_read() {
-        let text =
-            "MemTotal:       16309724 kB\nMemFree:          284148 kB\nMemAvailable:    9123456 kB\nBuffers: 1 kB\n";
+        let text = "MemTotal:       16309724 kB\nMemFree:          284148 kB\nMemAvailable:    9123456 kB\nBuffers: 1 kB\n";
         assert_eq!(read(text), Some(9_123_456 * 1024));
         assert_eq!(read("MemTotal: 16309724 kB\n"), None);
     }

@@ -69,8 +69,10 @@ impl Plan {
         if !run.has(PLAN) {
             return Ok(None);
         }
-        let damaged =
-            |error: serde_json::Error| TrainError::Damaged { path: run.path(PLAN), problem: error.to_string() };
+        let damaged = |error: serde_json::Error| TrainError::Damaged {
+            path: run.path(PLAN),
+            problem: error.to_string(),
+        };
         serde_json::from_slice(&run.read(PLAN)?).map(Some).map_err(damaged)
     }
 
@@ -91,7 +93,10 @@ impl Plan {
         }
         let sizes = |plan: &Self| format!("{} and {} examples", plan.train, plan.others);
         Some(if self.version != now.version {
-            format!("they are drawn as version {} says, and this program draws by {}", self.version, now.version)
+            format!(
+                "they are drawn as version {} says, and this program draws by {}",
+                self.version, now.version
+            )
         } else if self.shadows != now.shadows {
             format!("there are {} of them, and {} are asked for", self.shadows, now.shadows)
         } else if self.seed != now.seed {
@@ -242,7 +247,8 @@ mod tests {
         then.write(&run).unwrap();
         let kept = Plan::read(&run).unwrap().expect("a plan");
         assert_eq!(kept.difference(&then), None);
-        let now = |shadows, seed, sizes, recipe: &str| Plan::new(shadows, seed, sizes, recipe.to_owned()).unwrap();
+        let now =
+            |shadows, seed, sizes, recipe: &str| Plan::new(shadows, seed, sizes, recipe.to_owned()).unwrap();
         for (now, words) in [
             (now(6, 1, [50, 31], "epochs = 1"), "there are 8 of them, and 6 are asked for"),
             (now(8, 2, [50, 31], "epochs = 1"), "their seed is 1, and the recipe's is 2"),

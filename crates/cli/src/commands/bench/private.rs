@@ -12,7 +12,6 @@ use crucible_privacy::{
 use crucible_train::{
     Stepper, Updater,
     losses::{CrossEntropy, Loss},
-    optimizers::Optimizer,
 };
 use serde_json::json;
 

@@ -34,9 +34,7 @@ pub(super) fn settle(run: &Run, plan: &Plan) -> Result<(), CliError> {
         true => String::new(),
         false => format!("give `--shadows {}`, or ", kept.shadows()),
     };
-    refuse(format!(
-        "holds shadow models of another plan: {difference}; {keep}remove it to train new ones"
-    ))
+    refuse(format!("holds shadow models of another plan: {difference}; {keep}remove it to train new ones"))
 }
 
 /// Trains the shadow models that are missing; how many still are, where it was interrupted.
