@@ -1,6 +1,5 @@
 //! The training of shadow models, several at a time.
 
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -24,7 +23,6 @@ const COPIES: u64 = 2;
 const NEARLY: f64 = 0.999;
 
 /// What a shadow model's training begins with.
-#[expect(missing_debug_implementations, reason = "rules need not have one")]
 pub struct Start {
     /// The network with its first weights, drawn from the shadow's seed.
     pub network: Network,
@@ -165,7 +163,7 @@ impl Training<'_> {
 
     fn folder(&self, number: usize) -> Result<RunFolder, TrainError> {
         let root = self.run.path(&Plan::place(number));
-        if Path::is_file(&root.join(name::RECIPE)) {
+        if root.join(name::RECIPE).is_file() {
             return RunFolder::open(&root);
         }
         RunFolder::create(&root, &self.plan.recipe_of(number))
