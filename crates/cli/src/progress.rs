@@ -1,5 +1,6 @@
 //! The progress bar: speed and time left, on the error stream, only where someone may be watching.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,13 +14,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(watched: bool) -> Self {
-        let bar = if watched {
-            ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8))
-        } else {
-            ProgressBar::hidden()
-        };
-        let style = "{bar:32} {percent:>3}%  step {pos}/{len}  {msg}  {eta} left";
-        bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
+        let bar = bar(watched, "{bar:32} {percent:>3}%  step {pos}/{len}  {msg}  {eta} left");
         Self { bar, examples: 0, started: std::time::Instant::now() }
     }
 
@@ -48,4 +43,62 @@ impl Progress {
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// What a job of many is divided into on the bar.
+const PARTS: f64 = 1000.0;
+
+/// A bar over jobs that run side by side, or nothing.
+pub(crate) struct Jobs {
+    bar: ProgressBar,
+    /// What is done of each, in thousandths.
+    parts: Vec<AtomicU64>,
+}
+
+impl Jobs {
+    /// Of `count` jobs, those are still to be done that `missing` names.
+    pub(crate) fn new(watched: bool, count: usize, missing: &[usize]) -> Self {
+        let bar = bar(watched, "{bar:32} {percent:>3}%  {msg}  {eta} left");
+        let part = |number| if missing.contains(&number) { 0 } else { PARTS as u64 };
+        let jobs = Self { bar, parts: (0..count).map(|number| AtomicU64::new(part(number))).collect() };
+        jobs.bar.set_length(count as u64 * PARTS as u64);
+        jobs.bar.set_position(jobs.total());
+        jobs.bar.reset_eta();
+        jobs
+    }
+
+    fn total(&self) -> u64 {
+        self.parts.iter().map(|part| part.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Notes that a share of a job is done; tells how many are done wholly.
+    pub(crate) fn note(&self, number: usize, share: f64) -> usize {
+        let part = (share * PARTS) as u64;
+        let moved = self.parts[number].swap(part, Ordering::Relaxed) != part;
+        let whole = |part: &&AtomicU64| part.load(Ordering::Relaxed) == PARTS as u64;
+        let done = self.parts.iter().filter(whole).count();
+        if moved && !self.bar.is_hidden() {
+            self.bar.set_message(format!("{done} of {} done", self.parts.len()));
+            self.bar.set_position(self.total());
+        }
+        done
+    }
+
+    /// Runs `print` with the bar out of the way.
+    pub(crate) fn suspend(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn bar(watched: bool, style: &str) -> ProgressBar {
+    let bar = if watched {
+        ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8))
+    } else {
+        ProgressBar::hidden()
+    };
+    bar.with_style(ProgressStyle::with_template(style).expect("a valid template"))
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 use burn::tensor::Device;
 use crucible_data::{Dataset, Format, InputFormat, Task, seed};
 use crucible_models::{Architecture, InputShape, Network, weights};
+use crucible_privacy::shadows;
+use crucible_recipe::Checked;
 use crucible_train::{RunFolder, TrainError, losses::LossConfig, run_folder::name};
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +92,13 @@ impl RunConfig {
         let mut rng = seed::stream(seed, "weights", 0);
         Ok(self.architecture.init(self.input_shape(), self.outputs, &mut rng, device)?)
     }
+
+    /// The network with the weights of a folder.
+    pub(crate) fn trained_network(&self, folder: &RunFolder, device: &Device) -> Result<Network, CliError> {
+        let fail = |source| TrainError::Weights { path: folder.path(name::MODEL), source };
+        let (state, _) = weights::from_safetensors(&folder.read(name::MODEL)?, "format").map_err(fail)?;
+        Ok(weights::assign(self.fresh_network(0, device)?, &state).map_err(fail)?)
+    }
 }
 
 /// A run that has weights to use.
@@ -114,16 +123,18 @@ impl Run {
             return Err(CliError::NoRun { path: path.to_owned(), problem });
         }
         let config = RunConfig::read(&folder)?;
-        let file = folder.path(name::MODEL);
-        let fail = |source| TrainError::Weights { path: file.clone(), source };
-        let (state, _) = weights::from_safetensors(&folder.read(name::MODEL)?, "format").map_err(fail)?;
-        let network = weights::assign(config.fresh_network(0, &device)?, &state).map_err(fail)?;
+        let network = config.trained_network(&folder, &device)?;
         Ok(Self { folder, config, network, device })
     }
 
     /// The recipe as it ran.
     pub(crate) fn recipe(&self) -> Result<Recipe, CliError> {
-        Ok(Source::read(&self.folder.path(name::RECIPE))?.check(&[])?.value)
+        Ok(self.checked()?.value)
+    }
+
+    /// The recipe as it ran, and where its keys stand.
+    pub(crate) fn checked(&self) -> Result<Checked<Recipe>, CliError> {
+        Source::read(&self.folder.path(name::RECIPE))?.check(&[])
     }
 
     /// The recipe's data, if they are still those that the run was made with.
@@ -139,9 +150,9 @@ fn shape(sides: &[usize]) -> String {
     sides.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
 }
 
-/// Opens a folder that holds a run, finished or not.
+/// Opens a folder that holds a run of its own, finished or not.
 pub(crate) fn open_folder(path: &Path) -> Result<RunFolder, CliError> {
-    RunFolder::open(path).map_err(|error| match error {
+    let folder = RunFolder::open(path).map_err(|error| match error {
         TrainError::File { source, .. } => {
             let problem = match source.kind() {
                 std::io::ErrorKind::NotFound if path.exists() => format!("it holds no {}", name::RECIPE),
@@ -150,7 +161,14 @@ pub(crate) fn open_folder(path: &Path) -> Result<RunFolder, CliError> {
             CliError::NoRun { path: path.to_owned(), problem }
         }
         error => error.into(),
-    })
+    })?;
+    if folder.read(name::RECIPE)?.starts_with(shadows::MARK.as_bytes()) {
+        let problem = "it holds a shadow model, whose data only the run that it is a shadow of knows; `crucible privacy \
+                       attack` with that run goes on with it"
+            .to_owned();
+        return Err(CliError::NoRun { path: path.to_owned(), problem });
+    }
+    Ok(folder)
 }
 
 /// Reads a JSON file of the run.

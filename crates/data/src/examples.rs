@@ -284,6 +284,47 @@ impl Examples {
         }
     }
 
+    /// These examples, and after them those of `other`, which become inputs in the same way.
+    ///
+    /// # Panics
+    ///
+    /// If shapes, scales or kinds of inputs or targets differ, or there would be more than `u32::MAX`.
+    #[must_use]
+    pub fn followed_by(&self, other: &Self) -> Self {
+        assert_eq!(self.shape, other.shape, "inputs of one shape");
+        let inputs = match (&self.inputs, &other.inputs) {
+            (
+                Inputs::Bytes { values, scale, offset },
+                Inputs::Bytes { values: more, scale: their_scale, offset: their_offset },
+            ) => {
+                assert_eq!((scale, offset), (their_scale, their_offset), "inputs of one scale");
+                let values = [values.as_slice(), more].concat();
+                Inputs::Bytes { values, scale: scale.clone(), offset: offset.clone() }
+            }
+            (Inputs::Floats(values), Inputs::Floats(more)) => {
+                Inputs::Floats([values.as_slice(), more].concat())
+            }
+            _ => panic!("inputs of one kind"),
+        };
+        let targets = match (&self.targets, &other.targets) {
+            (Targets::Classes(classes), Targets::Classes(more)) => {
+                Targets::Classes([classes.as_slice(), more].concat())
+            }
+            (Targets::Values { values, width }, Targets::Values { values: more, width: theirs }) => {
+                assert_eq!(width, theirs, "targets of one width");
+                Targets::Values { values: [values.as_slice(), more].concat(), width: *width }
+            }
+            _ => panic!("targets of one kind"),
+        };
+        let first = self.len();
+        let mut joined = Self::new(self.shape.clone(), inputs, targets);
+        let later = other.missing.iter().map(|&(example, column)| (example + first as u32, column));
+        joined.missing = self.missing.iter().copied().chain(later).collect();
+        let later = other.poisoned.iter().map(|example| example + first);
+        joined.poisoned = self.poisoned.iter().copied().chain(later).collect();
+        joined
+    }
+
     /// The raw picture at `index`, before scaling; `None` if the inputs are not pictures or the index is out of range.
     #[must_use]
     pub fn picture(&self, index: usize) -> Option<Picture> {

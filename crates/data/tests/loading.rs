@@ -52,6 +52,11 @@ fn statistics_come_from_training_rows_only() {
     assert_eq!(test.missing(), [(1, 0), (1, 1)]);
     assert_eq!(test.select(&[1, 0, 1]).missing(), [(0, 0), (0, 1), (2, 0), (2, 1)]);
     assert_eq!(test.classes(), Some(&[1, 0][..]));
+
+    let both = dataset.train.followed_by(test);
+    assert_eq!(floats(both.inputs()), [floats(dataset.train.inputs()), floats(test.inputs())].concat());
+    assert_eq!(both.missing(), [(2, 0), (4, 0), (4, 1)]);
+    assert_eq!(&both.classes().expect("classes")[3..], [1, 0]);
 }
 
 #[test]

@@ -158,6 +158,13 @@ proptest! {
         selected.gather(&all, &mut gathered);
         prop_assert_eq!(&gathered, &plain);
         prop_assert_eq!(selected.gather_classes(&all), picks.iter().map(|pick| 4 - pick).collect::<Vec<_>>());
+
+        let mut poisoned = examples;
+        poisoned.poison(vec![1, 3], &pixels[..24], 0);
+        let indices: Vec<usize> = picks.iter().map(|&pick| pick as usize).collect();
+        let (first, second) = indices.split_at(indices.len() / 2);
+        let joined = poisoned.select(first).followed_by(&poisoned.select(second));
+        prop_assert_eq!(joined, poisoned.select(&indices));
     }
 
     #[test]

@@ -117,6 +117,24 @@ pub enum PrivacyError {
     /// The population is empty.
     #[error("the population has no examples; give some that no model was trained on, or no population")]
     NoPopulation,
+    /// A number of shadow models that cannot share examples out in halves.
+    #[error(
+        "there are {0} shadow models, and must be an even number of at least 2: half of them are trained on an example, and half are not"
+    )]
+    Halves(usize),
+    /// No examples on one side.
+    #[error(
+        "shadow models are trained on examples that the run was trained on ({train}) and on as many that it was not ({others}), and there must be some of both"
+    )]
+    NoPool {
+        /// Training examples of the run.
+        train: usize,
+        /// Examples that it was not trained on.
+        others: usize,
+    },
+    /// A thread cannot be started.
+    #[error("a thread for a shadow model cannot be started: {0}")]
+    Thread(String),
     /// The level of confidence is none.
     #[error("the confidence is {0}, and must lie between 0 and 1, such as 0.95")]
     Level(f64),

@@ -14,6 +14,7 @@ mod ledger;
 mod log_sum;
 pub mod membership;
 mod phase;
+pub mod shadows;
 
 pub use dp_sgd::{ACCOUNTANT, DpSgd, Plan, Problem};
 pub use draws::Draws;

@@ -58,6 +58,7 @@ fn training() -> Section {
     let loss = LineChart {
         x_label: "epoch".to_owned(),
         y_label: "cross-entropy (nats)".to_owned(),
+        log_x: false,
         log_y: true,
         series: vec![
             Series::new("training", epochs(|e| 0.42 * (-0.52 * e).exp() + 0.012 + 0.09 / e.powi(2))),
@@ -67,6 +68,7 @@ fn training() -> Section {
     let accuracy = LineChart {
         x_label: "epoch".to_owned(),
         y_label: "accuracy".to_owned(),
+        log_x: false,
         log_y: false,
         series: vec![
             Series::new("training", epochs(|e| 0.9975 - 0.11 * (-0.5 * e).exp())),

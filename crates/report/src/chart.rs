@@ -59,9 +59,14 @@ type Point = (f64, f64);
 ///
 /// Never: plotters draws into memory, and every coordinate that it gets is finite.
 pub(crate) fn line(chart: &LineChart, size: Size) -> Option<String> {
-    let lines: Vec<Vec<Vec<Point>>> = chart.series.iter().map(|series| runs(series, chart.log_y)).collect();
+    let lines: Vec<Vec<Vec<Point>>> =
+        chart.series.iter().map(|series| runs(series, [chart.log_x, chart.log_y])).collect();
     let points = || lines.iter().flatten().flatten();
-    let x = Axis::linear(points().map(|p| p.0), size.width / 60, false)?;
+    let x = if chart.log_x {
+        Axis::logarithmic(points().map(|p| p.0), size.width / 60)?
+    } else {
+        Axis::linear(points().map(|p| p.0), size.width / 60, false)?
+    };
     let y = if chart.log_y {
         Axis::logarithmic(points().map(|p| p.1), size.height / 50)?
     } else {
@@ -116,15 +121,17 @@ fn draw(
     Ok(())
 }
 
-/// The stretches of a series that can be drawn, between its gaps.
-fn runs(series: &Series, log_y: bool) -> Vec<Vec<Point>> {
+/// The stretches of a series that can be drawn, between its gaps; `logarithmic` says which of x and y are.
+fn runs(series: &Series, logarithmic: [bool; 2]) -> Vec<Vec<Point>> {
     // Beyond this, differences of coordinates overflow; no axis could show them anyway.
     let drawable = |v: f64| v.abs() < 1e100;
-    let place = |x: f64, y: f64| match log_y {
-        true => (y > 1e-100 && drawable(y) && drawable(x)).then(|| (x, y.log10())),
-        false => (drawable(y) && drawable(x)).then_some((x, y)),
+    let place = |v: f64, logarithmic: bool| match logarithmic {
+        true => (v > 1e-100 && drawable(v)).then(|| v.log10()),
+        false => drawable(v).then_some(v),
     };
-    let points: Vec<_> = series.points.iter().map(|[x, y]| place(x.0, y.0)).collect();
+    let [log_x, log_y] = logarithmic;
+    let points = series.points.iter().map(|[x, y]| Some((place(x.0, log_x)?, place(y.0, log_y)?)));
+    let points: Vec<_> = points.collect();
     points
         .split(Option::is_none)
         .filter(|run| !run.is_empty())
@@ -172,7 +179,11 @@ mod tests {
         let points =
             [[0.0, 1.0], [1.0, f64::NAN], [2.0, 0.0], [3.0, 10.0], [4.0, 100.0], [5.0, f64::INFINITY]];
         let series = Series::new("", points);
-        assert_eq!(runs(&series, false), [vec![(0.0, 1.0)], vec![(2.0, 0.0), (3.0, 10.0), (4.0, 100.0)]]);
-        assert_eq!(runs(&series, true), [vec![(0.0, 0.0)], vec![(3.0, 1.0), (4.0, 2.0)]]);
+        let runs = |log_x, log_y| runs(&series, [log_x, log_y]);
+        assert_eq!(runs(false, false), [vec![(0.0, 1.0)], vec![(2.0, 0.0), (3.0, 10.0), (4.0, 100.0)]]);
+        assert_eq!(runs(false, true), [vec![(0.0, 0.0)], vec![(3.0, 1.0), (4.0, 2.0)]]);
+        let (two, three, four) = (2f64.log10(), 3f64.log10(), 4f64.log10());
+        assert_eq!(runs(true, false), [[(two, 0.0), (three, 10.0), (four, 100.0)]]);
+        assert_eq!(runs(true, true), [[(three, 1.0), (four, 2.0)]]);
     }
 }

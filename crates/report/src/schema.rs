@@ -184,6 +184,10 @@ pub struct LineChart {
     pub x_label: String,
     /// Name and unit of the vertical axis.
     pub y_label: String,
+    /// Whether the horizontal axis is logarithmic; points at zero and below are then not drawn. Reports from before there was
+    /// a choice are read as linear.
+    #[serde(default)]
+    pub log_x: bool,
     /// Whether the vertical axis is logarithmic; values of zero and below are then not drawn.
     pub log_y: bool,
     /// The lines. Seven can be told apart; an eighth looks like the first.

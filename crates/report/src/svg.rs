@@ -47,7 +47,7 @@ pub fn to_svg(figure: &Figure) -> Option<String> {
 fn line(chart: &LineChart) -> Option<(Markup, u32)> {
     let size = Size::WIDE;
     let drawing = chart::line(chart, size)?;
-    let scale = if chart.log_y { " (log scale)" } else { "" };
+    let scale = |logarithmic| if logarithmic { " (log scale)" } else { "" };
     let mut place = MARGIN;
     let names = chart.series.iter().enumerate().map(|(index, series)| {
         let name = cut(&series.name, LETTERS);
@@ -62,11 +62,11 @@ fn line(chart: &LineChart) -> Option<(Markup, u32)> {
     let names: Vec<Markup> = names.collect();
     let content = html! {
         @for name in names { (name) }
-        text.word x=(MARGIN) y=(LINE + 13) { (cut(&chart.y_label, 90)) (scale) }
+        text.word x=(MARGIN) y=(LINE + 13) { (cut(&chart.y_label, 90)) (scale(chart.log_y)) }
         svg x="0" y=(2 * LINE) width=(size.width) height=(size.height) viewBox=(size.view_box()) {
             (PreEscaped(drawing))
         }
-        text.word.end x=(WIDTH - MARGIN) y=(2 * LINE + size.height + 13) { (cut(&chart.x_label, 90)) }
+        text.word.end x=(WIDTH - MARGIN) y=(2 * LINE + size.height + 13) { (cut(&chart.x_label, 90)) (scale(chart.log_x)) }
     };
     Some((content, 3 * LINE + size.height))
 }

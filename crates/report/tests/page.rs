@@ -110,6 +110,7 @@ fn a_line_chart_is_drawn_for_both_widths_named_and_backed_by_numbers() {
     let chart = LineChart {
         x_label: "epoch".to_owned(),
         y_label: "loss".to_owned(),
+        log_x: false,
         log_y: false,
         series: vec![
             Series::new("training", [[1.0, 0.75], [2.0, 0.5], [3.0, f64::NAN], [4.0, 0.25]]),
@@ -222,7 +223,13 @@ fn a_bar_chart_is_a_picture_file_with_the_same_proportions() {
 #[test]
 fn a_line_chart_is_a_picture_file_and_a_matrix_is_none() {
     let series = vec![Series::new("one\u{1}", [[0.0, 1.0], [1.0, 2.0]]), Series::new("two", [[0.0, 3.0]])];
-    let chart = LineChart { x_label: "age".to_owned(), y_label: "share".to_owned(), log_y: false, series };
+    let chart = LineChart {
+        x_label: "age".to_owned(),
+        y_label: "share".to_owned(),
+        log_x: false,
+        log_y: false,
+        series,
+    };
     let svg = to_svg(&figure(Chart::Line(chart))).unwrap();
     let document = roxmltree::Document::parse(&svg).unwrap();
     let count = |name: &str| document.descendants().filter(|node| node.has_tag_name(name)).count();
@@ -233,6 +240,31 @@ fn a_line_chart_is_a_picture_file_and_a_matrix_is_none() {
     assert_eq!(to_svg(&figure(Chart::Line(LineChart::default()))), None);
     assert_eq!(to_svg(&figure(Chart::Bar(BarChart::default()))), None);
     assert_eq!(to_svg(&figure(Chart::ConfusionMatrix(ConfusionMatrix::default()))), None);
+}
+
+#[test]
+fn logarithmic_axes_say_so_and_drop_what_they_cannot_show() {
+    let series = vec![Series::new("one", [[0.0, 0.5], [0.001, 0.0], [0.01, 0.1], [0.1, 0.2], [1.0, 1.0]])];
+    let (x_label, y_label) = ("false".to_owned(), "true".to_owned());
+    let chart = Chart::Line(LineChart { x_label, y_label, log_x: true, log_y: true, series });
+    let document = one(figure(chart.clone()));
+    assert_eq!(texts(&document, "p.axis"), ["true (log scale)", "false (log scale)"]);
+    assert_eq!(all(&document, "svg.wide circle").len(), 3);
+    // The same distance from each power of ten to the next.
+    let places: Vec<f64> = all(&document, "svg.wide circle")
+        .iter()
+        .map(|circle| circle.attr("cx").unwrap().parse().unwrap())
+        .collect();
+    assert!(((places[1] - places[0]) - (places[2] - places[1])).abs() <= 1.0, "{places:?}");
+    let svg = to_svg(&figure(chart)).unwrap();
+    assert!(svg.contains(">true (log scale)<") && svg.contains(">false (log scale)<"), "{svg}");
+}
+
+#[test]
+fn a_line_chart_of_an_earlier_report_is_linear() {
+    let text = r#"{"kind": "line", "x_label": "", "y_label": "", "log_y": true, "series": []}"#;
+    let chart: Chart = serde_json::from_str(text).unwrap();
+    assert_eq!(chart, Chart::Line(LineChart { log_y: true, ..LineChart::default() }));
 }
 
 #[test]

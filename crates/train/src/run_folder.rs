@@ -11,6 +11,7 @@
 //! | `checkpoints/best.safetensors` | the weights with the lowest monitored loss |
 //! | `findings/` | sections of the report that other verbs left, one JSON file each |
 //! | `privacy/` | what training with a guarantee spent, and while it goes on the key of its draws |
+//! | `shadows/` | the plan and the run folders of shadow models, which attacks on membership go by |
 //! | `report.html`, `report.json` | the report |
 //!
 //! A file is written under a temporary name, flushed to the disk, and renamed, so that a reader finds either the old

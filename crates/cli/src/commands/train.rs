@@ -266,7 +266,8 @@ fn free_folder(parent: &Path, stem: &str) -> PathBuf {
     names.find(|path| !path.exists()).expect("numbers do not run out")
 }
 
-fn unix_seconds() -> f64 {
+/// Seconds since the epoch of Unix.
+pub(super) fn unix_seconds() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 

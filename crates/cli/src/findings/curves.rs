@@ -24,6 +24,7 @@ pub(super) fn section(ending: &Ending, recipe: &Recipe) -> Section {
         Chart::Line(LineChart {
             x_label: "epoch".to_owned(),
             y_label: y_label.to_owned(),
+            log_x: false,
             log_y: false,
             series,
         })

@@ -50,6 +50,7 @@ impl Curve {
                 chart: Chart::Line(LineChart {
                     x_label: self.name.clone(),
                     y_label: label,
+                    log_x: false,
                     log_y: false,
                     series: vec![Series::new(class, points)],
                 }),

@@ -165,6 +165,7 @@ fn curves(trust: &Trust, name: &str) -> Figure {
         chart: Chart::Line(LineChart {
             x_label: "part of the input, %".to_owned(),
             y_label: "probability".to_owned(),
+            log_x: false,
             log_y: false,
             series: vec![
                 Series::new("deletion", of(&trust.removal.deletion)),

@@ -11,10 +11,12 @@ pub(crate) mod explanation;
 pub(crate) mod extraction;
 mod guarantee;
 pub(crate) mod importance;
+pub(crate) mod membership;
 mod mistakes;
 pub(crate) mod prototypes;
 mod regression;
 pub(crate) mod robustness;
+mod row;
 
 use std::path::PathBuf;
 

@@ -1,10 +1,9 @@
-use crucible_data::{Column, Examples, InputFormat, Picture, grid};
+use crucible_data::{Examples, InputFormat, Picture, grid};
 use crucible_explain::prototypes::{Answered, Portrait};
 use crucible_report::{Column as Heading, Gallery, Png, Section, Table, Value};
 use serde_json::json;
 
-/// Columns of a table that the report shows.
-const COLUMNS: usize = 16;
+use super::row;
 
 /// The examples that explain each class.
 pub(crate) struct Portraits<'a> {
@@ -140,11 +139,6 @@ impl Portraits<'_> {
     }
 
     fn table(&self, class: usize, portrait: &Portrait) -> Table {
-        let columns: Vec<_> = self.format.columns().into_iter().take(COLUMNS).collect();
-        let heading = |column: &Column| match column {
-            Column::Numeric { name, .. } => Heading::right(name),
-            Column::Categorical { name, .. } => Heading::left(name),
-        };
         let own = ["", "Example", "Class", "Answer"].map(Heading::left).into_iter();
         let own = own.chain([Heading::right("Probability")]);
         let row = |kind: &str, answered: &Answered| {
@@ -155,20 +149,13 @@ impl Portraits<'_> {
                 Value::text(&self.classes[answered.answer]),
                 Value::percent(answered.probability, 2),
             ];
-            let inputs = crate::view::inputs(self.examples, std::iter::once(answered.index));
-            let cells = (0u32..).zip(&columns).map(|(number, (column, places))| {
-                let place = (answered.index as u32, number);
-                let missing = self.examples.missing().binary_search(&place).is_ok();
-                let cell = if missing { None } else { column.cell(&inputs[places.clone()]) };
-                cell.map_or(Value::Missing, |cell| Value::text(cell.to_string()))
-            });
-            own.into_iter().chain(cells).collect()
+            own.into_iter().chain(row::cells(self.format, self.examples, answered.index)).collect()
         };
         let rows = KINDS.iter().flat_map(|(_, kind, examples)| {
             examples(portrait).iter().map(|answered| row(kind, answered)).collect::<Vec<_>>()
         });
         Table {
-            columns: own.chain(columns.iter().map(|(column, _)| heading(column))).collect(),
+            columns: own.chain(row::headings(self.format)).collect(),
             rows: rows.collect(),
             caption: self.classes[class].clone(),
         }

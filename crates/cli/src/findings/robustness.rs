@@ -138,6 +138,7 @@ impl Robustness {
                 chart: Chart::Line(LineChart {
                     x_label: format!("ε ({})", self.threat.norm()),
                     y_label: "accuracy".to_owned(),
+                    log_x: false,
                     log_y: false,
                     series: vec![Series::new(self.method, clean.into_iter().chain(points))],
                 }),

@@ -296,7 +296,8 @@ fn shipped_recipes_can_be_listed_shown_and_changed() {
             "mnist-transformer",
             "adult-mlp",
             "mnist-robust",
-            "mnist-certified"
+            "mnist-certified",
+            "mnist-private"
         ]
     );
     let text = place.ok(&["recipe", "list"]).out;

@@ -7,6 +7,7 @@ mod audit;
 mod contract;
 mod explain;
 mod gallery;
+mod membership;
 mod poison;
 mod privacy;
 mod regression;

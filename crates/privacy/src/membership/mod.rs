@@ -7,6 +7,7 @@
 
 mod calibrated_loss;
 mod confidence;
+mod label_only;
 mod lira;
 mod lira_offline;
 mod loss;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use calibrated_loss::CalibratedLoss;
 pub use confidence::confidence;
+pub use label_only::LabelOnly;
 pub use lira::Lira;
 pub use lira_offline::{LiraOffline, Tails};
 pub use loss::Loss;
@@ -49,7 +51,10 @@ pub struct Population<'a> {
 pub struct Evidence<'a> {
     /// `[examples]`: the confidence of the model under attack in each example.
     pub target: &'a [f64],
-    /// The shadow models; none are empty slices, which suffice for [`Loss`].
+    /// `[examples]`: whether it answers with the example's own class, which [`LabelOnly`] goes by. Of more than two classes
+    /// the confidence does not tell.
+    pub right: &'a [bool],
+    /// The shadow models; none are empty slices, which suffice for [`Loss`] and [`LabelOnly`].
     pub shadows: Shadows<'a>,
     /// Other examples, for [`Rmia`], which takes the examples themselves where there are none.
     pub population: Option<Population<'a>>,
@@ -125,12 +130,14 @@ macro_rules! attacks {
 }
 
 attacks! {
+    /// Whether the model's answer is right, which needs its label alone.
+    LabelOnly = "label-only",
     /// The model's own loss: low for a member.
     Loss = "loss",
     /// The loss, less that of models that were not trained on the example.
     CalibratedLoss = "calibrated-loss",
     /// Likelihood ratio: whether the confidence is more like that of models with the example, or without.
-    Lira = "lira",
+    Lira = "lira-online",
     /// Likelihood ratio, from models without the example only.
     LiraOffline = "lira-offline",
     /// The gain in probability over models without the example, compared with that of other examples.
@@ -189,6 +196,7 @@ impl Evidence<'_> {
     fn check(&self) -> Result<(), PrivacyError> {
         let Shadows { scores, members } = self.shadows;
         let examples = self.target.len();
+        assert_eq!(self.right.len(), examples, "whether each example is answered rightly");
         assert_eq!(scores.len(), members.len(), "one membership for each shadow model's confidence");
         assert_eq!(scores.len(), self.models() * examples, "a shadow model's confidence for each example");
         finite("the model", self.target, examples)?;

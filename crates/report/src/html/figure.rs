@@ -55,7 +55,7 @@ fn line(chart: &LineChart, title: &str) -> Markup {
             p.axis { (chart.y_label) @if chart.log_y { " (log scale)" } }
             (wide)
             (narrow)
-            p.axis.x { (chart.x_label) }
+            p.axis.x { (chart.x_label) @if chart.log_x { " (log scale)" } }
             (points(chart))
         }
     }

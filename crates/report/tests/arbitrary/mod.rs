@@ -64,11 +64,8 @@ fn table() -> impl Strategy<Value = Table> {
 pub(crate) fn line_chart() -> impl Strategy<Value = LineChart> {
     let points = vec((number(), number()), 0..40).prop_map(|points| points.into_iter().map(|(x, y)| [x, y]));
     let series = vec((text(), points).prop_map(|(name, points)| Series::new(name, points)), 0..9);
-    (text(), text(), any::<bool>(), series).prop_map(|(x_label, y_label, log_y, series)| LineChart {
-        x_label,
-        y_label,
-        log_y,
-        series,
+    (text(), text(), any::<[bool; 2]>(), series).prop_map(|(x_label, y_label, [log_x, log_y], series)| {
+        LineChart { x_label, y_label, log_x, log_y, series }
     })
 }
 

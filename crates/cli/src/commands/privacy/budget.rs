@@ -138,6 +138,7 @@ fn plot(path: &Path, noise: f64, args: &Args) -> Result<(), CliError> {
         chart: Chart::Line(LineChart {
             x_label: "step".to_owned(),
             y_label: "ε".to_owned(),
+            log_x: false,
             log_y: false,
             series: vec![
                 series("at most", &|spent| spent.pld_upper),
