@@ -173,6 +173,7 @@ impl Audit {
                 x_label: "score".to_owned(),
                 y_label: "canaries".to_owned(),
                 log_y: false,
+                log_x: false,
                 series: vec![series("trained on", true), series("left out", false)],
             }),
         }

@@ -301,7 +301,7 @@ fn shipped_recipes_can_be_listed_shown_and_changed() {
         ]
     );
     let text = place.ok(&["recipe", "list"]).out;
-    assert_eq!(text.lines().count(), 7);
+    assert_eq!(text.lines().count(), 8);
     assert!(text.starts_with("mnist-mlp         The article's job: "), "{text}");
 
     let shown = place.ok(&["recipe", "show", "adult-mlp"]).out;
