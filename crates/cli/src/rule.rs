@@ -92,10 +92,10 @@ pub(crate) fn doubts(recipe: &Recipe, data: &Dataset) -> Vec<String> {
         ));
     }
     let measured = match &data.format.input {
-        InputFormat::Image { .. } if recipe.data.normalize == Normalize::Unit => None,
-        InputFormat::Image { .. } => {
-            Some("the mean and the deviation of pixels; `data.normalize = \"unit\"` measures nothing")
-        }
+        InputFormat::Image { .. } if recipe.data.normalize != Normalize::Standard => None,
+        InputFormat::Image { .. } => Some(
+            "the mean and the deviation of pixels; `data.normalize` as \"unit\" or \"fixed\" measures nothing",
+        ),
         InputFormat::Table { .. } => Some("means, deviations and levels of columns"),
     };
     if let Some(measured) = measured {

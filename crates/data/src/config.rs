@@ -26,6 +26,13 @@ pub struct DataConfig {
     /// How pixel values are scaled. Columns of tables are always standardised.
     #[serde(default)]
     pub normalize: Normalize,
+    /// The mean that `normalize = "fixed"` takes off pixels from 0 to 1, in each channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<f64>,
+    /// The standard deviation that it then divides them by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub std: Option<f64>,
     /// Use at most this many examples of each split, drawn at random: for quick runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -41,6 +48,8 @@ pub enum Normalize {
     Standard,
     /// To the range 0 to 1.
     Unit,
+    /// By the `mean` and the `std` that are given, where nothing may be measured on the training split.
+    Fixed,
 }
 
 fn default_test() -> f64 {
@@ -51,7 +60,15 @@ impl DataConfig {
     /// The settings that `source` has when the recipe names nothing else.
     #[must_use]
     pub fn new(source: Source) -> Self {
-        Self { source, validation: 0.0, test: default_test(), normalize: Normalize::default(), limit: None }
+        Self {
+            source,
+            validation: 0.0,
+            test: default_test(),
+            normalize: Normalize::default(),
+            mean: None,
+            std: None,
+            limit: None,
+        }
     }
 
     /// Every problem of the settings as such; no file is opened.
@@ -63,6 +80,18 @@ impl DataConfig {
             if !(0.0..=0.9).contains(&share) {
                 problems.push(ConfigProblem { field, problem: format!("{share} is not between 0 and 0.9") });
             }
+        }
+        let fixed = self.normalize == Normalize::Fixed;
+        for (field, value) in [("mean", self.mean), ("std", self.std)] {
+            let problem = match value {
+                None if fixed => format!("`normalize = \"fixed\"` needs `{field}`"),
+                Some(_) if !fixed => format!("`{field}` is for `normalize = \"fixed\"`"),
+                Some(value) if !value.is_finite() || (field == "std" && value <= 0.0) => {
+                    format!("{value} is no {field}")
+                }
+                _ => continue,
+            };
+            problems.push(ConfigProblem { field, problem });
         }
         if self.limit == Some(0) {
             problems.push(ConfigProblem { field: "limit", problem: "no example would be left".to_owned() });

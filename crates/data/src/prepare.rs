@@ -41,6 +41,10 @@ fn prepare_pictures(
     let (mean, std) = match config.normalize {
         Normalize::Standard => channel_statistics(&train.values, channels, height * width),
         Normalize::Unit => (vec![0.0; channels], vec![1.0; channels]),
+        Normalize::Fixed => {
+            let given = |value: Option<f64>| vec![value.expect("checked before") as f32; channels];
+            (given(config.mean), given(config.std))
+        }
     };
     let input = InputFormat::Image { channels, height, width, mean, std };
     let (scale, offset) = input.scale_and_offset();

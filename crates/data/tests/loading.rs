@@ -166,6 +166,14 @@ fn colour_pictures_keep_their_channels_apart() {
     let inputs = inputs_from_file(&base.path().join("again.png"), &dataset.format).expect("a picture");
     let plain: Vec<f32> = values.iter().map(|&value| f32::from(value) * (1.0 / 255.0)).collect();
     assert_eq!((inputs.names, inputs.values), (vec!["again.png".to_owned()], plain));
+    let fixed = |mean, std| DataConfig { normalize: Normalize::Fixed, mean, std, ..config.clone() };
+    let dataset_of_fixed = load(&fixed(Some(0.5), Some(0.25)), base.path(), 0).expect("loads");
+    let InputFormat::Image { mean, std, .. } = dataset_of_fixed.format.input else { panic!("pictures") };
+    assert_eq!((mean, std), (vec![0.5; 3], vec![0.25; 3]));
+    let problems = |config: DataConfig| config.check().into_iter().map(|p| p.problem).collect::<Vec<_>>();
+    assert_eq!(problems(fixed(None, Some(0.0))), ["`normalize = \"fixed\"` needs `mean`", "0 is no std"]);
+    let measured = DataConfig { mean: Some(0.1), ..config.clone() };
+    assert_eq!(problems(measured), ["`mean` is for `normalize = \"fixed\"`"]);
     let overlap = &inspect(&dataset).splits[0].duplicates;
     let expected = Overlap {
         first: "train".into(),
