@@ -82,7 +82,8 @@ impl Training<'_> {
     /// is none unless it was stopped.
     ///
     /// `start` makes a network and a rule from a shadow's data, its seed and its folder; `observe` is told a shadow's number
-    /// and the share of its training that is done, 1 only once nothing is left to do. What a shadow is not trained on is its test split where the recipe's `until` needs one.
+    /// and the share of its training that is done, 1 only once nothing is left to do. What a shadow is not trained on is its
+    /// test split where the recipe's `until` needs one.
     ///
     /// # Errors
     ///
