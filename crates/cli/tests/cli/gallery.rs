@@ -82,7 +82,7 @@ fn every_mistake_of_a_recipe_is_told_at_once() {
         "bad.toml:1:1: unknown key `sead` at the top level\n    1 | sead = 1\n      | ^^^^ did you mean `seed`? \
          allowed: seed, data, model, train, defence, poison\n\n\
          bad.toml:4:1: unknown key `limt` in [data]\n    4 | limt = 3\n      | ^^^^ did you mean `limit`? \
-         allowed: validation, test, normalize, limit\n\n\
+         allowed: validation, test, normalize, mean, std, limit\n\n\
          bad.toml:7:1: unknown key `hiden` in [model]\n    7 | hiden = [3]\n      | ^^^^^ did you mean `hidden`? \
          allowed: hidden, activation, dropout, batch_norm\n\n\
          bad.toml:9:13: unknown value \"adma\" for `train.optimizer`\n    9 | optimizer = \"adma\"\n      \
@@ -132,7 +132,7 @@ fn overrides_that_are_wrong() {
             "train.epoch=3",
             "unknown key `epoch` in [train]\n      = did you mean `epochs`? allowed: epochs, batch_size, \
              warmup_steps, clip_norm, ema, loss, optimizer, schedule, regularization, early_stopping, until, \
-             checkpoint",
+             privacy, checkpoint",
         ),
         ("train.epochs", "an override is written key=value"),
         ("=3", "the key before `=` must be a dotted key such as train.epochs"),
