@@ -65,11 +65,10 @@ fn private(recipe: &Recipe, places: &Places, network: &Network, data: &Dataset) 
 }
 
 /// How much training the recipe asks for.
-pub(crate) fn plan(recipe: &Recipe, data: &Dataset) -> Plan {
+fn plan(recipe: &Recipe, data: &Dataset) -> Plan {
     let (train, examples) = (&recipe.train, data.train.len());
-    let batch = if train.optimizer.optimizer().full_batch() { examples } else { train.batch_size };
-    let steps = train.epochs * (examples.div_ceil(batch.max(1)) as u64);
-    Plan { examples, batch, steps }
+    let steps = train.epochs * train.steps_per_epoch(examples);
+    Plan { examples, batch: train.step_size(examples), steps }
 }
 
 /// What makes the guarantee of a recipe with `train.privacy` worth less than it seems.

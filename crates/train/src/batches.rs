@@ -32,12 +32,6 @@ impl std::fmt::Debug for Batches<'_> {
 }
 
 impl Batches<'_> {
-    /// Steps in one pass over the examples.
-    #[must_use]
-    pub fn steps_per_epoch(&self) -> u64 {
-        if self.full_batch { 1 } else { self.examples.len().div_ceil(self.batch_size) as u64 }
-    }
-
     /// The inputs of the examples at `indices`, `[indices, features]`.
     #[must_use]
     pub fn inputs(&self, indices: &[u32]) -> Tensor<2> {

@@ -47,6 +47,20 @@ pub struct TrainConfig {
     pub checkpoint: CheckpointConfig,
 }
 
+impl TrainConfig {
+    /// Examples in a step, of so many: all of them where the optimizer asks for that.
+    #[must_use]
+    pub fn step_size(&self, examples: usize) -> usize {
+        if self.optimizer.optimizer().full_batch() { examples } else { self.batch_size }
+    }
+
+    /// Steps in one pass over so many examples.
+    #[must_use]
+    pub fn steps_per_epoch(&self, examples: usize) -> u64 {
+        examples.div_ceil(self.step_size(examples).max(1)) as u64
+    }
+}
+
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {

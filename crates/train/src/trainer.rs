@@ -190,13 +190,17 @@ impl<'a> Trainer<'a> {
         self.network.as_ref().expect(PRESENT)
     }
 
+    fn steps_per_epoch(&self) -> u64 {
+        self.config.steps_per_epoch(self.data.train.len())
+    }
+
     fn total_steps(&self) -> u64 {
-        self.config.epochs * self.batches.steps_per_epoch()
+        self.config.epochs * self.steps_per_epoch()
     }
 
     fn run_epoch(&mut self, observe: &mut dyn FnMut(Event<'_>)) -> Result<Flow, TrainError> {
         let epoch = self.history.epochs.len() as u64 + 1;
-        let steps = self.batches.steps_per_epoch();
+        let steps = self.steps_per_epoch();
         let mut exhausted = false;
         self.lr = self.next_lr();
         while self.history.epoch_step < steps {
