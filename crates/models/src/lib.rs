@@ -16,6 +16,7 @@ mod penultimate;
 mod plain;
 mod summary;
 mod tap;
+mod trace;
 mod view;
 pub mod weights;
 
@@ -26,4 +27,5 @@ pub use penultimate::{Featured, Penultimate};
 pub use plain::Plain;
 pub use summary::{LayerSummary, Summary, summarize};
 pub use tap::{NoTap, Tap, Tapped, Training};
+pub use trace::{Graph, Node, Operation, Read, Untapped, Value};
 pub use view::{Classifier, Differentiable, Pull, Pulled, Scaling, WhiteBox};

@@ -8,7 +8,8 @@ use crate::{
     layers::{AvgPool2d, BatchNorm, Conv2d, Dropout, LayerNorm, Linear, MaxPool2d, Positions, SelfAttention},
 };
 
-/// What a forward pass meets at each layer. Every method defaults to just running the layer.
+/// What a forward pass meets at each layer. Every method defaults to just running the layer. Between two calls a network
+/// only reshapes: what it computes, it computes through its tap.
 ///
 /// A call carries what the plain path can fuse (the activation), and a tap that must see the value before the
 /// activation takes it apart. Layers know their own names, so a tap needs nothing else to tell sites apart.
@@ -70,6 +71,22 @@ pub trait Tap {
     fn activation(&mut self, name: &str, activation: Activation, input: Tensor<2>) -> Tensor<2> {
         let _ = name;
         activation.forward(input)
+    }
+
+    /// Two paths that meet: the sum of equal shapes `[batch, tokens, features]`.
+    fn add(&mut self, left: Tensor<3>, right: Tensor<3>) -> Tensor<3> {
+        left + right
+    }
+
+    /// The pixels of a picture as a sequence, row after row: `[batch, channels, height, width]` to `[batch, height · width,
+    /// channels]`.
+    fn tokens(&mut self, picture: Tensor<4>) -> Tensor<3> {
+        picture.flatten::<3>(2, 3).swap_dims(1, 2)
+    }
+
+    /// The mean over a sequence: `[batch, tokens, features]` to `[batch, features]`.
+    fn mean_tokens(&mut self, input: Tensor<3>) -> Tensor<2> {
+        input.mean_dim(1).squeeze_dim(1)
     }
 
     /// Dropout over `[batch, features]`: the identity unless [`training`](Self::training).

@@ -6,8 +6,8 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData, Tolerance};
 use crucible_models::{
-    Activation, Architecture, InputShape, Network, NoTap, Observe, Plain, Tap, Tapped, Training, layers,
-    summarize, weights,
+    Activation, Architecture, Graph, InputShape, Network, NoTap, Observe, Plain, Tap, Tapped, Training,
+    layers, summarize, weights,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -275,6 +275,43 @@ fn observing_changes_no_output() {
         last.unwrap().into_data().assert_eq(&observed, true);
         assert_eq!(seen, sites, "{value}");
     }
+}
+
+/// Traced on inputs of its own, a graph computes what the network computes on others.
+#[test]
+fn a_traced_graph_is_the_network() {
+    let device = Device::flex();
+    for (value, input, names) in all() {
+        let (network, features) = (build(&value, input, 3), input.features());
+        let graph = Graph::trace(&network, features, &device).unwrap();
+        let is_layer = |name: &&str| !["add", "tokens", "mean"].iter().any(|kind| name.starts_with(kind));
+        let traced: Vec<&str> = graph.nodes.iter().map(|node| node.name.as_str()).filter(is_layer).collect();
+        let kept: Vec<&str> = names.iter().filter(|name| !name.contains("drop")).copied().collect();
+        assert_eq!(traced, kept, "{value}");
+        let x = batch(3, features, &device);
+        let mut seen = 0;
+        let output = graph.forward(x.clone(), |_, value| {
+            seen += 1;
+            value
+        });
+        assert_eq!(seen, graph.nodes.len() + 1);
+        output.into_data().assert_eq(&network.forward(x, &mut NoTap).into_data(), true);
+    }
+}
+
+#[test]
+fn what_is_computed_outside_the_tap_is_named() {
+    struct Doubled(Network);
+
+    impl Tapped for Doubled {
+        fn forward(&self, input: Tensor<2>, tap: &mut dyn Tap) -> Tensor<2> {
+            self.0.forward(input * 2.0, tap)
+        }
+    }
+
+    let network = build(&json!({"name": "mlp"}), InputShape::Features { count: 6 }, 3);
+    let error = Graph::trace(&Doubled(network), 6, &Device::flex()).unwrap_err();
+    assert_eq!(error.to_string(), "the network computes what fc1 reads outside its tap");
 }
 
 #[test]

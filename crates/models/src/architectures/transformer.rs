@@ -141,7 +141,8 @@ impl Transformer {
         };
         let x = input.reshape([batch, channels, height, width]);
         let x = tap.conv2d(patches, x, Activation::Identity);
-        tap.positions(positions, x.flatten::<3>(2, 3).swap_dims(1, 2))
+        let x = tap.tokens(x);
+        tap.positions(positions, x)
     }
 }
 
@@ -154,6 +155,7 @@ impl Tapped for Transformer {
         if let Some(norm) = &self.norm {
             x = tap.layer_norm(norm, x);
         }
-        tap.linear(&self.head, x.mean_dim(1).squeeze_dim(1), Activation::Identity)
+        let x = tap.mean_tokens(x);
+        tap.linear(&self.head, x, Activation::Identity)
     }
 }

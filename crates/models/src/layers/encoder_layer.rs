@@ -60,13 +60,17 @@ impl EncoderLayer {
     pub fn forward(&self, x: Tensor<3>, tap: &mut dyn Tap) -> Tensor<3> {
         if self.config.norm_first {
             let normal = tap.layer_norm(&self.norm1, x.clone());
-            let x = x + self.attend(normal, tap);
+            let attended = self.attend(normal, tap);
+            let x = tap.add(x, attended);
             let normal = tap.layer_norm(&self.norm2, x.clone());
-            x + self.feed(normal, tap)
+            let fed = self.feed(normal, tap);
+            tap.add(x, fed)
         } else {
-            let sum = x.clone() + self.attend(x, tap);
+            let attended = self.attend(x.clone(), tap);
+            let sum = tap.add(x, attended);
             let x = tap.layer_norm(&self.norm1, sum);
-            let sum = x.clone() + self.feed(x, tap);
+            let fed = self.feed(x.clone(), tap);
+            let sum = tap.add(x, fed);
             tap.layer_norm(&self.norm2, sum)
         }
     }
