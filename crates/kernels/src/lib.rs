@@ -20,6 +20,7 @@ mod flex;
 mod gemm;
 #[cfg(feature = "wgpu")]
 mod gpu;
+pub mod int8;
 mod layer_norm;
 mod math;
 mod max_pool2d;
