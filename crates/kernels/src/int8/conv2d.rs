@@ -94,7 +94,10 @@ impl ConvShape {
 ///
 /// Where the lengths do not fit each other, the weights were packed for another kernel, the kernel is larger than the
 /// padded picture, or the processor lacks the path.
-#[expect(clippy::too_many_arguments, reason = "a picture, its meaning, what is done with it, and where it goes")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a picture, its meaning, what is done with it, and where it goes"
+)]
 pub fn conv2d<S: Stage>(
     path: Path,
     input: &[u8],

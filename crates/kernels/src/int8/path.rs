@@ -1,8 +1,8 @@
 //! Which instructions a kernel uses.
 
-use super::vectors::{Plain, Vectors};
 #[cfg(target_arch = "x86_64")]
 use super::vectors::{Avx2, Avx512};
+use super::vectors::{Plain, Vectors};
 
 /// The instructions that a kernel is to use. All write the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -34,7 +34,10 @@ impl PoolShape {
     pub fn output(&self) -> [usize; 2] {
         let (image, size) = ([self.height, self.width], self.size);
         [0, 1].map(|a| {
-            assert!(size[a] > 0 && size[a] <= image[a], "windows of {size:?} pixels in pictures of {image:?}");
+            assert!(
+                size[a] > 0 && size[a] <= image[a],
+                "windows of {size:?} pixels in pictures of {image:?}"
+            );
             image[a] / size[a]
         })
     }

@@ -62,16 +62,25 @@ pub(super) mod sealed {
         fn panel(&self, first: usize, count: usize) -> Self::Panel;
 
         /// The values of one row.
-        fn values<V: Vectors>(&self, vectors: V, panel: &Self::Panel, sums: &[i32; LANES])
-        -> [Self::Value; LANES];
+        fn values<V: Vectors>(
+            &self,
+            vectors: V,
+            panel: &Self::Panel,
+            sums: &[i32; LANES],
+        ) -> [Self::Value; LANES];
     }
 }
 
 /// Some values of a slice, zeros after them.
 #[inline(always)]
 fn padded<T: Copy + Default>(values: &[T], first: usize, count: usize) -> [T; LANES] {
+    let values = &values[first..first + count];
+    // A copy of known length takes no call.
+    if let Ok(values) = <[T; LANES]>::try_from(values) {
+        return values;
+    }
     let mut padded = [T::default(); LANES];
-    padded[..count].copy_from_slice(&values[first..first + count]);
+    padded[..count].copy_from_slice(values);
     padded
 }
 
@@ -128,11 +137,7 @@ impl sealed::Stage for Dequantize<'_> {
 
     #[inline(always)]
     fn panel(&self, first: usize, count: usize) -> Self::Panel {
-        (
-            padded(self.offset, first, count),
-            padded(self.scale, first, count),
-            padded(self.bias, first, count),
-        )
+        (padded(self.offset, first, count), padded(self.scale, first, count), padded(self.bias, first, count))
     }
 
     #[inline(always)]

@@ -1,6 +1,9 @@
 //! A block of the product: some rows by some panels of outputs, whose sums stay in registers.
 
-#![expect(clippy::needless_range_loop, reason = "an iterator's closure that is not inlined would keep sums in memory")]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "an iterator's closure that is not inlined would keep sums in memory"
+)]
 
 /// Calls a tile of known size, so that its sums stay in registers.
 #[cfg(target_arch = "x86_64")]
@@ -76,17 +79,43 @@ impl Rows<'_> {
     #[inline(always)]
     fn check(&self, rows: usize, panels: usize, weights: &[Step]) -> usize {
         let Runs { lines: [lines, line], taps: [taps, tap], steps, tail } = self.runs;
-        let end = (rows - 1) * self.stride + (lines - 1) * line + (taps - 1) * tap + steps * DEPTH + tail;
+        let last = [(rows - 1, self.stride), (lines - 1, line), (taps - 1, tap), (steps, DEPTH), (tail, 1)];
+        let mut end = 0usize;
+        for (count, bytes) in last {
+            // What the loads rely on must not wrap.
+            end = end.saturating_add(count.saturating_mul(bytes));
+        }
         assert!(end <= self.bytes.len(), "{end} bytes of {}", self.bytes.len());
         let per_panel = lines * taps * steps + usize::from(tail > 0);
         assert!(weights.len() == panels * per_panel, "{} steps for {panels} of {per_panel}", weights.len());
         per_panel
     }
 
-    /// Where the runs are, from a row's first byte on.
+    /// Hands each step to `add`: where its bytes of the first row are, the bytes between two rows, and which step of a
+    /// panel it is.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    fn next(&self, [y, x]: [usize; 2]) -> [usize; 2] {
-        if x + 1 < self.runs.taps[0] { [y, x + 1] } else { [y + 1, 0] }
+    fn each_step<const ROWS: usize>(&self, mut add: impl FnMut(*const u8, usize, usize)) {
+        let Runs { lines: [lines, line], taps: [taps, tap], steps, tail } = self.runs;
+        let tails = self.tails::<ROWS>();
+        let (mut y, mut x, mut step) = (0, 0, 0);
+        loop {
+            // The tails are one more run, so that the sums' code stands here once.
+            let (mut input, stride, steps) = if y < lines {
+                (self.bytes.as_ptr().wrapping_add(y * line + x * tap), self.stride, steps)
+            } else {
+                (tails.as_ptr().cast(), DEPTH, usize::from(tail > 0))
+            };
+            for _ in 0..steps {
+                add(input, stride, step);
+                input = input.wrapping_add(DEPTH);
+                step += 1;
+            }
+            if y == lines {
+                break;
+            }
+            [y, x] = if x + 1 < taps { [y, x + 1] } else { [y + 1, 0] };
+        }
     }
 
     /// The last bytes of some rows, which fill no step, with zeros after them.
@@ -158,13 +187,7 @@ fn panels_at_once(path: Path, rows: usize, left: usize) -> usize {
 }
 
 /// Writes the sums `[rows, panels]` of a tile.
-fn fill(
-    path: Checked,
-    rows: &Rows<'_>,
-    [count, panels]: [usize; 2],
-    weights: &[Step],
-    sums: &mut [Sums],
-) {
+fn fill(path: Checked, rows: &Rows<'_>, [count, panels]: [usize; 2], weights: &[Step], sums: &mut [Sums]) {
     match path.path() {
         #[cfg(target_arch = "x86_64")]
         Path::Avx512Vnni => {

@@ -29,7 +29,7 @@ pub(super) fn clamp(value: f32, low: f32, high: f32) -> f32 {
 }
 
 /// The registers of a path. Holding a value is the proof that the processor has them.
-pub(super) trait Vectors: Copy {
+pub trait Vectors: Copy {
     /// Sixteen numbers.
     type Numbers: Copy;
 

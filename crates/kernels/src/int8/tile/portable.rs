@@ -1,15 +1,10 @@
 //! Sums by plain loops.
 
-use super::{Rows, Runs, Sums};
 use super::super::weights::{DEPTH, LANES, Step};
+use super::{Rows, Runs, Sums};
 
 /// Writes the sums of a tile.
-pub(super) fn fill(
-    rows: &Rows<'_>,
-    [count, panels]: [usize; 2],
-    weights: &[Step],
-    sums: &mut [Sums],
-) {
+pub(super) fn fill(rows: &Rows<'_>, [count, panels]: [usize; 2], weights: &[Step], sums: &mut [Sums]) {
     let per_panel = rows.check(count, panels, weights);
     for (row, sums) in sums.chunks_exact_mut(panels).enumerate() {
         for (weights, sums) in weights.chunks_exact(per_panel).zip(sums) {

@@ -74,10 +74,7 @@ impl Vectors for Avx2 {
         // SAFETY: See above.
         unsafe {
             let (low, high) = (_mm256_set1_ps(low), _mm256_set1_ps(high));
-            [
-                _mm256_min_ps(_mm256_max_ps(first, low), high),
-                _mm256_min_ps(_mm256_max_ps(second, low), high),
-            ]
+            [_mm256_min_ps(_mm256_max_ps(first, low), high), _mm256_min_ps(_mm256_max_ps(second, low), high)]
         }
     }
 
@@ -92,7 +89,8 @@ impl Vectors for Avx2 {
             let second = _mm256_sub_epi32(_mm256_castps_si256(_mm256_add_ps(second, magic)), shift);
             // Packing takes turns by 128 bits: the middle quarters are swapped back.
             let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(first, second));
-            let packed = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            let packed =
+                _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
             _mm_storeu_si128(bytes.as_mut_ptr().cast(), packed);
         }
         bytes
