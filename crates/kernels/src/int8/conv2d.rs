@@ -5,7 +5,7 @@
 
 use super::{
     PackedWeights, Path, Stage,
-    tile::{Rows, Runs, product},
+    tile::{Lines, Rows, Runs, product},
     weights::DEPTH,
 };
 
@@ -33,7 +33,8 @@ impl ConvShape {
     ///
     /// # Panics
     ///
-    /// Where kernel, stride, dilation or channels are zero, or the kernel is larger than the padded picture.
+    /// Where kernel, stride, dilation or channels are zero, or the kernel is larger than the padded picture, or that has
+    /// more bytes than a number can count.
     #[must_use]
     pub fn output(&self) -> [usize; 2] {
         let Self { kernel, stride, dilation, channels, .. } = *self;
@@ -43,6 +44,8 @@ impl ConvShape {
              zero"
         );
         let padded = self.padded();
+        let bytes = padded[0].checked_mul(padded[1]).and_then(|pixels| pixels.checked_mul(channels));
+        assert!(bytes.is_some_and(|bytes| bytes < usize::MAX / 2), "conv2d: {self:?} is too large");
         [0, 1].map(|a| {
             let extent = (kernel[a] - 1).saturating_mul(dilation[a]).saturating_add(1);
             assert!(
@@ -55,7 +58,8 @@ impl ConvShape {
 
     /// Height and width with the padding.
     fn padded(&self) -> [usize; 2] {
-        [self.height + 2 * self.padding[0], self.width + 2 * self.padding[1]]
+        let size = [self.height, self.width];
+        [0, 1].map(|a| self.padding[a].saturating_mul(2).saturating_add(size[a]))
     }
 
     /// How many runs of bytes that lie side by side a window has: in each of its rows, and how long each is. Taps that
@@ -73,12 +77,13 @@ impl ConvShape {
 
     /// The windows' runs of bytes in the padded picture.
     fn runs(&self) -> Runs {
+        // A step that is too far for any picture is of a kernel with a single tap, and is not taken.
         let [runs, run] = self.runs_of_row();
         let [_, width] = self.padded();
         let [down, right] = self.dilation;
         Runs {
-            lines: [self.kernel[0], down * width * self.channels],
-            taps: [runs, right * self.channels],
+            lines: [self.kernel[0], down.saturating_mul(width * self.channels)],
+            taps: [runs, right.saturating_mul(self.channels)],
             steps: run.div_ceil(DEPTH),
             tail: 0,
         }
@@ -122,14 +127,13 @@ pub fn conv2d<S: Stage>(
     );
     let picture = bordered(input, shape, zero, scratch);
     let pitch = shape.padded()[1] * shape.channels;
-    let [down, right] = [shape.stride[0] * pitch, shape.stride[1] * shape.channels];
-    // Where the windows of all rows are equally far from each other, they are one row.
-    let [lines, windows] = if width * right == down { [1, height * width] } else { [height, width] };
-    for line in 0..lines {
-        let rows = Rows { bytes: &picture[line * down..], stride: right, runs: shape.runs() };
-        let output = &mut output[line * windows * outputs..][..windows * outputs];
-        product(path, rows, windows, weights, stage, output);
-    }
+    let [down, right] =
+        [(0, pitch), (1, shape.channels)].map(|(a, bytes)| shape.stride[a].saturating_mul(bytes));
+    // Where the windows of all lines are equally far from each other, they are one line.
+    let [count, length] =
+        if width.saturating_mul(right) == down { [1, height * width] } else { [height, width] };
+    let rows = Rows { bytes: picture, stride: right, runs: shape.runs() };
+    product(path, rows, Lines { count, length, stride: down }, weights, stage, output);
 }
 
 /// The picture with its padding, and with bytes to read after its end where a run is no whole number of steps.

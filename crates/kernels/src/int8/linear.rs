@@ -2,7 +2,7 @@
 
 use super::{
     PackedWeights, Path, Stage,
-    tile::{Rows, Runs, product},
+    tile::{Lines, Rows, Runs, product},
     weights::DEPTH,
 };
 
@@ -30,5 +30,6 @@ pub fn linear<S: Stage>(
         output.len()
     );
     let runs = Runs { lines: [1, 0], taps: [1, 0], steps: inputs / DEPTH, tail: inputs % DEPTH };
-    product(path, Rows { bytes: input, stride: inputs, runs }, rows, weights, stage, output);
+    let lines = Lines { count: 1, length: rows, stride: 0 };
+    product(path, Rows { bytes: input, stride: inputs, runs }, lines, weights, stage, output);
 }

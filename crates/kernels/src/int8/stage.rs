@@ -182,9 +182,12 @@ impl<S: Stage> Loops for Finish<'_, S> {
             let first = first + panel * LANES;
             let count = LANES.min(outputs - first);
             let parameters = stage.panel(first, count);
-            for (sums, target) in sums.chunks_exact(panels).zip(target.chunks_exact_mut(outputs)) {
-                let values = stage.values(vectors, &parameters, &sums[panel].0);
-                let target = &mut target[first..first + count];
+            // By index: two iterators over chunks would divide twice, in tiles that take no longer than ten divisions.
+            let (mut at, mut start) = (panel, first);
+            while at < sums.len() {
+                let values = stage.values(vectors, &parameters, &sums[at].0);
+                let target = &mut target[start..start + count];
+                (at, start) = (at + panels, start + outputs);
                 // A copy of known length is one store.
                 match <&mut [S::Value; LANES]>::try_from(&mut *target) {
                     Ok(target) => *target = values,

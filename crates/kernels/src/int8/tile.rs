@@ -133,33 +133,44 @@ impl Rows<'_> {
     }
 }
 
-/// The product of `count` rows by all weights, and what `stage` makes of it: `[count, outputs]`.
+/// How the rows of a product lie: `count` lines of `length` rows each, `stride` bytes apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lines {
+    pub(super) count: usize,
+    pub(super) length: usize,
+    pub(super) stride: usize,
+}
+
+/// The product of lines of rows by all weights, and what `stage` makes of it: `[lines, rows of a line, outputs]`. `rows`
+/// are those of the first line.
 pub(super) fn product<S: Stage>(
     path: Checked,
     rows: Rows<'_>,
-    count: usize,
+    lines: Lines,
     weights: &PackedWeights,
     stage: &S,
     target: &mut [S::Value],
 ) {
-    if count == 0 {
+    if lines.length == 0 {
         return;
     }
     let outputs = weights.outputs();
     let mut sums = [Sums([0; LANES]); MOST];
-    let tiles = count.div_ceil(most_rows(path.path()));
+    let tiles = lines.length.div_ceil(most_rows(path.path()));
     let mut panel = 0;
     // One group of panels for all rows, so that its weights are read from memory once.
     while panel < weights.panels() {
-        let panels = panels_at_once(path.path(), count.div_ceil(tiles), weights.panels() - panel);
+        let panels = panels_at_once(path.path(), lines.length.div_ceil(tiles), weights.panels() - panel);
         let steps = weights.panel_steps(panel, panels);
-        for tile in 0..tiles {
+        for tile in 0..lines.count * tiles {
+            let (line, tile) = (tile / tiles, tile % tiles);
             // Tiles of about one height: a last one of few rows would wait for its own sums.
-            let [first, end] = [tile, tile + 1].map(|tile| tile * count / tiles);
+            let [first, end] = [tile, tile + 1].map(|tile| tile * lines.length / tiles);
             let sums = &mut sums[..(end - first) * panels];
-            let rows = Rows { bytes: &rows.bytes[first * rows.stride..], ..rows };
+            let rows = Rows { bytes: &rows.bytes[line * lines.stride + first * rows.stride..], ..rows };
             fill(path, &rows, [end - first, panels], steps, sums);
-            let target = &mut target[first * outputs..end * outputs];
+            let done = line * lines.length;
+            let target = &mut target[(done + first) * outputs..(done + end) * outputs];
             Finish { stage: *stage, sums, panels, first: panel * LANES, outputs, target }.run_on(path);
         }
         panel += panels;
