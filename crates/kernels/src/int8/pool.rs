@@ -1,10 +1,5 @@
 //! Windows that lie side by side: their largest bytes and their means.
 
-#![expect(
-    clippy::needless_range_loop,
-    reason = "an iterator's closure that is not inlined would be compiled for the plainest processor"
-)]
-
 use super::{
     Path,
     path::Loops,

@@ -1,10 +1,5 @@
 //! Numbers to bytes and back.
 
-#![expect(
-    clippy::needless_range_loop,
-    reason = "an iterator's closure that is not inlined would be compiled for the plainest processor"
-)]
-
 use super::{
     Path,
     path::Loops,

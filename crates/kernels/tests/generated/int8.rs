@@ -431,3 +431,17 @@ fn ranges_are_exact() {
         Ok(())
     });
 }
+
+#[test]
+fn ranges_look_at_every_number() {
+    for count in [2, 63, 64, 65, 200] {
+        for place in 0..count {
+            let mut source = vec![f32::NAN; count];
+            source[place] = -5.0;
+            source[(place + 1) % count] = 5.0;
+            for path in Path::available() {
+                assert_eq!(range(path, &source), (-5.0, 5.0), "{} of {count} on {}", place, path.name());
+            }
+        }
+    }
+}
