@@ -6,6 +6,8 @@
 //!
 //! One operation, one file: the function that callers use, the trait that Burn dispatches by, its default made of
 //! Burn's primitives, the CPU's own, and the backward pass.
+//!
+//! [`int8`] stands apart: products of bytes for quantized networks, over slices, without Burn and without gradients.
 
 mod activation;
 mod affine;
@@ -20,6 +22,7 @@ mod flex;
 mod gemm;
 #[cfg(feature = "wgpu")]
 mod gpu;
+pub mod int8;
 mod layer_norm;
 mod math;
 mod max_pool2d;

@@ -17,6 +17,7 @@ mod conv2d;
 mod cross_entropy;
 mod embedding;
 mod input;
+mod int8;
 mod layer_norm;
 mod optimizer_step;
 mod pooling;
