@@ -2,8 +2,7 @@ use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor};
 use crucible_kernels::{batch_norm, batch_norm_train};
 
-/// PyTorch's defaults.
-const EPSILON: f64 = 1e-5;
+/// PyTorch's default.
 const MOMENTUM: f64 = 0.1;
 
 /// Batch normalization (Ioffe and Szegedy 2015) over `[batch, channels, positions]`.
@@ -24,6 +23,9 @@ pub struct BatchNorm {
 }
 
 impl BatchNorm {
+    /// What is added to the variance: PyTorch's default.
+    pub const EPSILON: f64 = 1e-5;
+
     /// Scale one, shift zero, running statistics of a standard normal.
     #[must_use]
     pub fn new(name: &str, channels: usize, device: &Device) -> Self {
@@ -45,7 +47,7 @@ impl BatchNorm {
     /// What evaluation multiplies the values of each channel by, and what it then adds, `[channels]` each.
     #[must_use]
     pub fn affine(&self) -> [Tensor<1>; 2] {
-        let scale = self.weight.val() / (self.running_var.value_sync() + EPSILON).sqrt();
+        let scale = self.weight.val() / (self.running_var.value_sync() + Self::EPSILON).sqrt();
         let offset = self.bias.val() - self.running_mean.value_sync() * scale.clone();
         [scale, offset]
     }
@@ -56,12 +58,12 @@ impl BatchNorm {
         let (weight, bias) = (self.weight.val(), self.bias.val());
         let (mean, var) = (self.running_mean.value_sync(), self.running_var.value_sync());
         if !training {
-            return batch_norm(input, weight, bias, mean, var, EPSILON);
+            return batch_norm(input, weight, bias, mean, var, Self::EPSILON);
         }
         let [batch, _, positions] = input.dims();
         let count = (batch * positions) as f64;
         let unbiased = count / (count - 1.0).max(1.0);
-        let result = batch_norm_train(input, weight, bias, EPSILON);
+        let result = batch_norm_train(input, weight, bias, Self::EPSILON);
         let blend = |running: Tensor<1>, batch: Tensor<1>| {
             (running.mul_scalar(1.0 - MOMENTUM) + batch.detach().mul_scalar(MOMENTUM)).detach()
         };
