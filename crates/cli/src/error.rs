@@ -1,9 +1,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crucible_compress::{CompressError, OpenError};
 use crucible_data::DataError;
 use crucible_explain::ExplainError;
 use crucible_models::{ModelError, weights::WeightsError};
+use crucible_onnx::ExportError;
 use crucible_privacy::PrivacyError;
 use crucible_recipe::Problems;
 use crucible_robust::RobustError;
@@ -30,6 +32,12 @@ pub(crate) enum CliError {
     OtherData { name: String, config: PathBuf, problem: String },
     #[error("cannot {action} {}: {source}", path.display())]
     File { action: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("{}: {source}", path.display())]
+    Archive { path: PathBuf, source: OpenError },
+    #[error(transparent)]
+    Compress(#[from] CompressError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]
@@ -55,10 +63,16 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Recipe(_) | Self::NoSuchRecipe { .. } | Self::Usage(_) | Self::NoRun { .. } => 2,
-            Self::Model(_) | Self::Robust(_) | Self::Explain(_) | Self::Privacy(_) => 2,
+            Self::Model(_)
+            | Self::Compress(_)
+            | Self::Export(_)
+            | Self::Robust(_)
+            | Self::Explain(_)
+            | Self::Privacy(_) => 2,
             Self::Train(TrainError::Loss(_) | TrainError::NothingToMeasure | TrainError::NoAccuracy) => 2,
             Self::OtherData { .. }
             | Self::Weights(_)
+            | Self::Archive { .. }
             | Self::File { .. }
             | Self::Data(_)
             | Self::Train(_) => 1,

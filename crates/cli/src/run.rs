@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use crucible_compress::{Archive, Compressed, OpenError};
 use crucible_data::{Dataset, Format, InputFormat, Task, seed};
 use crucible_models::{Architecture, InputShape, Network, weights};
 use crucible_privacy::shadows;
@@ -93,11 +94,21 @@ impl RunConfig {
         Ok(self.architecture.init(self.input_shape(), self.outputs, &mut rng, device)?)
     }
 
-    /// The network with the weights of a folder.
-    pub(crate) fn trained_network(&self, folder: &RunFolder, device: &Device) -> Result<Network, CliError> {
-        let fail = |source| TrainError::Weights { path: folder.path(name::MODEL), source };
-        let (state, _) = weights::from_safetensors(&folder.read(name::MODEL)?, "format").map_err(fail)?;
-        Ok(weights::assign(self.fresh_network(0, device)?, &state).map_err(fail)?)
+    /// The network with the weights of a folder, compressed or not.
+    pub(crate) fn trained_network(
+        &self,
+        folder: &RunFolder,
+        device: &Device,
+    ) -> Result<Compressed, CliError> {
+        let (bytes, network) = (folder.read(name::MODEL)?, self.fresh_network(0, device)?);
+        if !Archive::is_one(&bytes) {
+            let fail = |source| TrainError::Weights { path: folder.path(name::MODEL), source };
+            let (state, _) = weights::from_safetensors(&bytes, "format").map_err(fail)?;
+            return Ok(Compressed::floats(weights::assign(network, &state).map_err(fail)?));
+        }
+        let fail = |source: OpenError| CliError::Archive { path: folder.path(name::MODEL), source };
+        let archive = Archive::from_bytes(&bytes).map_err(|error| fail(error.into()))?;
+        Compressed::open(&archive, network, self.input_shape().features(), device).map_err(fail)
     }
 }
 
@@ -105,7 +116,7 @@ impl RunConfig {
 pub(crate) struct Run {
     pub(crate) folder: RunFolder,
     pub(crate) config: RunConfig,
-    pub(crate) network: Network,
+    pub(crate) network: Compressed,
     pub(crate) device: Device,
 }
 

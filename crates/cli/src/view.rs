@@ -1,6 +1,7 @@
 //! A run's network as attacks and attributions see it.
 
 use burn::module::Module;
+use crucible_compress::Compressed;
 use crucible_data::{Examples, InputFormat, Inputs, Task};
 use crucible_measure::argmax;
 use crucible_models::{Classifier, Network, Scaling, WhiteBox};
@@ -12,7 +13,7 @@ use crate::{error::CliError, run::Run};
 /// A classifier in the units that people speak of: pictures from 0 (black) to 1 (white), tables as they were
 /// standardised.
 pub(crate) struct View {
-    pub(crate) model: WhiteBox<Network>,
+    pub(crate) model: WhiteBox<Compressed>,
     pub(crate) scaling: Scaling,
     /// The lowest and the highest valid value.
     pub(crate) range: [f32; 2],
@@ -55,7 +56,8 @@ impl View {
 
     /// The same view of another network of the run's architecture.
     pub(crate) fn of(&self, network: &Network, run: &Run) -> Self {
-        let model = WhiteBox::new(&network.valid(), &self.scaling, run.config.outputs, &run.device);
+        let network = Compressed::floats(network.valid());
+        let model = WhiteBox::new(&network, &self.scaling, run.config.outputs, &run.device);
         Self { model, scaling: self.scaling.clone(), range: self.range, classes: self.classes.clone() }
     }
 }

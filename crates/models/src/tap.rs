@@ -20,6 +20,11 @@ pub trait Tap {
         None
     }
 
+    /// Whether nothing but the network's outputs is wanted, however they are computed.
+    fn answers_only(&self) -> bool {
+        false
+    }
+
     /// A fully connected layer: `[batch, in]` to `[batch, out]`.
     fn linear(&mut self, layer: &Linear, input: Tensor<2>, activation: Activation) -> Tensor<2> {
         layer.forward(input, activation)
@@ -109,7 +114,11 @@ pub trait Tapped {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoTap;
 
-impl Tap for NoTap {}
+impl Tap for NoTap {
+    fn answers_only(&self) -> bool {
+        true
+    }
+}
 
 /// Plain training: each layer as it is, with dropout drawn from `rng` and batch norm in training mode.
 #[derive(Debug)]

@@ -131,6 +131,71 @@ impl Graph {
         }
     }
 
+    /// The same graph with every activation as a node of its own, named after its layer: `fc1.activation`.
+    #[must_use]
+    pub fn split_activations(&self) -> Self {
+        let mut nodes: Vec<Node> = Vec::new();
+        let mut places = Vec::with_capacity(self.nodes.len());
+        let moved = |value: Value, places: &[usize]| match value {
+            Value::Input => Value::Input,
+            Value::Node(index) => Value::Node(places[index]),
+        };
+        for node in &self.nodes {
+            let mut node = node.clone();
+            for read in &mut node.inputs {
+                read.value = moved(read.value, &places);
+            }
+            let activation = match &mut node.operation {
+                Operation::Linear(_, activation) | Operation::Conv2d(_, activation) => {
+                    std::mem::replace(activation, Activation::Identity)
+                }
+                _ => Activation::Identity,
+            };
+            let (name, shape) = (format!("{}.activation", node.name), node.shape.clone());
+            nodes.push(node);
+            if activation != Activation::Identity {
+                let inputs = vec![Read { value: Value::Node(nodes.len() - 1), shape: shape.clone() }];
+                nodes.push(Node { name, operation: Operation::Activation(activation), inputs, shape });
+            }
+            places.push(nodes.len() - 1);
+        }
+        Self { features: self.features, output: moved(self.output, &places), nodes }
+    }
+
+    /// The same graph without the nodes that `drop` names, each of which reads one value: what read them reads that.
+    #[must_use]
+    pub fn without(&self, drop: impl Fn(&Node) -> bool) -> Self {
+        let mut nodes: Vec<Node> = Vec::new();
+        let mut places: Vec<Value> = Vec::with_capacity(self.nodes.len());
+        let moved = |value: Value, places: &[Value]| match value {
+            Value::Input => Value::Input,
+            Value::Node(index) => places[index],
+        };
+        for node in &self.nodes {
+            let mut node = node.clone();
+            for read in &mut node.inputs {
+                read.value = moved(read.value, &places);
+            }
+            match node.inputs.as_slice() {
+                [read] if drop(&node) => places.push(read.value),
+                _ => {
+                    nodes.push(node);
+                    places.push(Value::Node(nodes.len() - 1));
+                }
+            }
+        }
+        Self { features: self.features, output: moved(self.output, &places), nodes }
+    }
+
+    /// The name of a value: `input`, or its node's.
+    #[must_use]
+    pub fn name(&self, value: Value) -> &str {
+        match value {
+            Value::Input => "input",
+            Value::Node(index) => &self.nodes[index].name,
+        }
+    }
+
     /// Every value for a batch of inputs `[batch, features]`, in turn handed to `see` as `[batch, values]`, and the
     /// network's output. What follows computes with what `see` returns.
     pub fn forward(&self, input: Tensor<2>, mut see: impl FnMut(Value, Tensor<2>) -> Tensor<2>) -> Tensor<2> {
@@ -156,7 +221,12 @@ impl Graph {
 
 impl Operation {
     /// The output for inputs `[batch, values]` that are read in their shapes, as `[batch, values]`.
-    fn forward(&self, inputs: Vec<(Tensor<2>, &[usize])>) -> Tensor<2> {
+    ///
+    /// # Panics
+    ///
+    /// Where there are fewer inputs than it reads, or they do not have these shapes.
+    #[must_use]
+    pub fn forward(&self, inputs: Vec<(Tensor<2>, &[usize])>) -> Tensor<2> {
         let mut inputs = inputs.into_iter();
         let mut next = || inputs.next().expect("as many inputs as the operation was traced with");
         match self {

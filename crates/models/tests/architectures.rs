@@ -6,8 +6,8 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData, Tolerance};
 use crucible_models::{
-    Activation, Architecture, Graph, InputShape, Network, NoTap, Observe, Plain, Tap, Tapped, Training,
-    layers, summarize, weights,
+    Activation, Architecture, Graph, InputShape, Network, NoTap, Node, Observe, Operation, Plain, Tap,
+    Tapped, Training, layers, summarize, weights,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -295,6 +295,11 @@ fn a_traced_graph_is_the_network() {
             value
         });
         assert_eq!(seen, graph.nodes.len() + 1);
+        let split = graph.split_activations();
+        let again = split.forward(x.clone(), |_, value| value).into_data();
+        again.assert_approx_eq::<f32>(&output.clone().into_data(), Tolerance::absolute(1e-6));
+        let fused = |node: &Node| matches!(&node.operation, Operation::Linear(_, a) | Operation::Conv2d(_, a) if *a != Activation::Identity);
+        assert!(!split.nodes.iter().any(fused), "{value}");
         output.into_data().assert_eq(&network.forward(x, &mut NoTap).into_data(), true);
     }
 }

@@ -133,6 +133,14 @@ impl Value {
     }
 }
 
+/// As people read it: `97.1% (95.9–98.0%)`.
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = self.tail().map_or_else(|| self.head(), |tail| format!("{} ({tail})", self.head()));
+        f.pad(&text)
+    }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Self::text(text)

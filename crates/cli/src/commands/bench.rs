@@ -5,6 +5,7 @@ use crate::{
 
 mod attack;
 mod explain;
+mod int8;
 mod private;
 mod step;
 
@@ -20,6 +21,8 @@ enum Action {
     Step(step::Args),
     /// One step with the guarantee of `train.privacy`, beside a plain one
     Private(private::Args),
+    /// The answers of a convolutional network in integers, beside those in floats
+    Int8(int8::Args),
     /// Forty steps of projected gradient descent against random pictures
     Attack(attack::Args),
     /// Integrated gradients of random pictures over 50 points
@@ -30,6 +33,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     match args.action {
         Action::Step(args) => step::run(&args, output)?,
         Action::Private(args) => private::run(&args, output)?,
+        Action::Int8(args) => int8::run(&args, output)?,
         Action::Attack(args) => attack::run(&args, output)?,
         Action::Explain(args) => explain::run(&args, output)?,
     }

@@ -64,6 +64,12 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let config = choose("certificate", &CertificateConfig::all(), &args.method, &args.set)?;
     threads::start(None)?;
     let run = Run::open(path)?;
+    if run.network.program().is_some() && config.certificate().reads_layers() {
+        return Err(CliError::Usage(format!(
+            "{} bounds a network's layers in floats, and this run answers in integers; `smoothing` asks for answers only",
+            config.name()
+        )));
+    }
     let recipe = run.recipe()?;
     let data = run.data(&recipe)?;
     let (split, examples) = data.splits().last().expect("the training split is always there");

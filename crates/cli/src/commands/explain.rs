@@ -301,7 +301,7 @@ impl Scene<'_> {
     }
 
     fn attribute(&self, config: &MethodConfig) -> Result<Attribution, CliError> {
-        let model = self.layers(&self.run.network, self.view);
+        let model = self.layers(self.run.network.network(), self.view);
         let on = self.question.examples(self.question.targets.len());
         Ok(config.attribute(&model, &on, &mut self.rng("explain"))?)
     }
@@ -309,7 +309,7 @@ impl Scene<'_> {
     /// Whether the method's explanations of the first few examples can be believed.
     fn trust(&self, config: &MethodConfig, attribution: &Attribution) -> Result<Trust, CliError> {
         let on = self.question.examples(self.question.targets.len().min(CHECKED));
-        let model = self.layers(&self.run.network, self.view);
+        let model = self.layers(self.run.network.network(), self.view);
         let values = &attribution.values[..on.inputs.len()];
         let removal = removal(&RemovalConfig::default(), &model, &on, values, &mut self.rng("removal"))?;
         let infidelity =
@@ -338,7 +338,7 @@ impl Scene<'_> {
         };
         let features = self.question.shape.features();
         let config = RandomisationConfig::default();
-        randomisation(&config, &self.run.network, &fresh, features, &self.run.device, attribute)
+        randomisation(&config, self.run.network.network(), &fresh, features, &self.run.device, attribute)
     }
 }
 

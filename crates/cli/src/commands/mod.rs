@@ -3,9 +3,11 @@
 mod attack;
 mod bench;
 mod certify;
+mod compress;
 mod data;
 mod eval;
 mod explain;
+mod export;
 mod model;
 mod predict;
 mod privacy;
@@ -47,6 +49,10 @@ commands! {
     Attack = attack,
     /// Prove how often a run's network is right whatever is done to its inputs within a ball
     Certify = certify,
+    /// Make a run's network smaller and faster: integers in the place of floats
+    Compress = compress,
+    /// Write a run's network for other programs
+    Export = export,
     /// What training costs in privacy, whether it keeps what it promises, and what a network gives away
     Privacy = privacy,
     /// Ask a run's network about pictures, IDX files or table rows

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use burn::tensor::Device;
+use crucible_compress::{Archive, Compressed};
 use crucible_data::Dataset;
 use crucible_models::Network;
 use crucible_recipe::Checked;
@@ -103,6 +104,11 @@ impl Sitting {
             let problem = "it is an audit's; go on with it by `crucible privacy audit`".to_owned();
             return Err(CliError::NoRun { path: path.to_owned(), problem });
         }
+        if folder.has(name::MODEL) && Archive::is_one(&folder.read(name::MODEL)?) {
+            let problem =
+                "its network is compressed, and cannot be trained on; train the run that it was made from";
+            return Err(CliError::NoRun { path: path.to_owned(), problem: problem.to_owned() });
+        }
         let checked = Source::read(&folder.path(name::RECIPE))?.check(&[])?;
         let device = Device::flex();
         let (data, config, network, rule) = prepare(&checked, &device)?;
@@ -167,6 +173,7 @@ impl Sitting {
             ));
             return Ok(Trained { status: Status::Interrupted, folder: self.folder, summary: None });
         }
+        let network = Compressed::floats(network);
         let run = Run { folder: self.folder, config: self.config, network, device: self.device };
         let ending = Ending { reason, best_epoch, steps, seconds, epochs, peak_memory };
         ending.write(&run.folder)?;

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 mod backdoor;
 mod classification;
+pub(crate) mod compression;
 mod cost;
 mod curves;
 pub(crate) mod dependence;

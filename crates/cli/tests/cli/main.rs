@@ -4,6 +4,7 @@
 
 mod attack;
 mod audit;
+mod compress;
 mod contract;
 mod explain;
 mod gallery;

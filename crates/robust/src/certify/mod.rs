@@ -45,6 +45,11 @@ pub trait Certificate {
     /// How the balls measure that it speaks of.
     fn norm(&self) -> Norm;
 
+    /// Whether the proof goes through the network's layers, and does not speak of one that computes otherwise.
+    fn reads_layers(&self) -> bool {
+        true
+    }
+
     /// Whether its settings make sense.
     ///
     /// # Errors

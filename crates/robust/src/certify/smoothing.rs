@@ -36,6 +36,10 @@ impl Default for Smoothing {
 }
 
 impl Certificate for Smoothing {
+    fn reads_layers(&self) -> bool {
+        false
+    }
+
     fn norm(&self) -> Norm {
         Norm::L2
     }

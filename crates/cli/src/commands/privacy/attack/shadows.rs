@@ -63,7 +63,7 @@ pub(super) fn train(
         return Ok(0);
     }
     let threads = rayon::current_num_threads().min(missing.len());
-    let together = at_a_time(threads, training.bytes_each(&run.network), available_memory());
+    let together = at_a_time(threads, training.bytes_each(run.network.network()), available_memory());
     let count = plan.shadows();
     output.line(format!(
         "Training {} of {count} shadow models in {}, {together} at a time, each on its own half of {} examples",
@@ -91,5 +91,5 @@ pub(super) fn train(
 /// The network of a shadow model.
 pub(super) fn network(run: &Run, number: usize) -> Result<Network, CliError> {
     let folder = RunFolder::open(&run.folder.path(&Plan::place(number)))?;
-    run.config.trained_network(&folder, &run.device)
+    Ok(run.config.trained_network(&folder, &run.device)?.network().clone())
 }

@@ -1,0 +1,30 @@
+//! Networks in integers, and networks that are smaller.
+//!
+//! [`quantize`] makes an [`Archive`] of a network: its tensors in integers, and what to compute with them. [`Compressed`]
+//! is what an archive is opened to: a network as any other, that computes in integers where only its answers are asked
+//! for ([`Program`]).
+
+mod affine;
+mod archive;
+pub mod calibration;
+mod equalize;
+mod error;
+mod fold;
+mod network;
+mod observe;
+mod parameters;
+mod program;
+mod quantize;
+mod sensitivity;
+mod stored;
+
+pub use affine::Affine;
+pub use archive::{Archive, Arithmetic};
+pub use error::{ArchiveError, CompressError};
+pub use fold::integer_graph;
+pub use network::{Compressed, OpenError};
+pub use observe::{Observed, observe};
+pub use program::Program;
+pub use quantize::{ActivationFormat, QuantizeConfig, WeightFormat, quantize};
+pub use sensitivity::{Sensitivity, sensitivity};
+pub use stored::{Integers, Stored};
