@@ -6,8 +6,8 @@ use crate::{
     activation::SmoothOps, affine::AffineOps, attention::AttentionOps, avg_pool2d::AvgPoolOps,
     axpby::AxpbyOps, batch_norm::BatchNormOps, conv2d::Conv2dOps, conv2d::by_example::ExampleOps,
     cross_entropy::CrossEntropyOps, embedding::EmbeddingOps, layer_norm::LayerNormOps,
-    max_pool2d::MaxPoolOps, noised::NoisedOps, norm::NormOps, optimizer_step::OptimizerOps,
-    softmax::SoftmaxOps, transposed_products::TransposedOps, watched::WatchedOps,
+    max_pool2d::MaxPoolOps, norm::NormOps, optimizer_step::OptimizerOps, softmax::SoftmaxOps,
+    transposed_products::TransposedOps, watched::WatchedOps,
 };
 
 impl AffineOps for Cube {}
@@ -21,7 +21,6 @@ impl EmbeddingOps for Cube {}
 impl ExampleOps for Cube {}
 impl LayerNormOps for Cube {}
 impl MaxPoolOps for Cube {}
-impl NoisedOps for Cube {}
 impl NormOps for Cube {}
 impl OptimizerOps for Cube {}
 impl SmoothOps for Cube {}

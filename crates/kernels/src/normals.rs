@@ -9,11 +9,40 @@ use pulp::{Simd, WithSimd};
 
 use crate::simd;
 
+/// The most normal numbers that [`normals`] makes at a time.
+pub const NORMALS: usize = 1 << 12;
+
+/// Words beyond those of the numbers themselves, for the few that need more bits: of as many as there can be at a time, on
+/// average half a one does.
+const SPARE: usize = 64;
+
+/// Fills `target` with independent standard normal numbers made of random words, which `draw` fills a slice with.
+///
+/// A 32-bit word makes a number whose distribution is right to 2⁻⁵⁵ in its tails, up to 8.8 deviations.
+///
+/// # Panics
+///
+/// Where there are more than [`NORMALS`].
+pub fn normals(target: &mut [f32], draw: impl FnOnce(&mut [u32])) {
+    assert!(target.len() <= NORMALS, "{} normal numbers at a time", target.len());
+    // Words are for pairs.
+    let even = target.len().next_multiple_of(2);
+    let mut bits = [0; NORMALS + SPARE];
+    let bits = &mut bits[..even + SPARE];
+    draw(bits);
+    if even == target.len() {
+        return fill(target, bits);
+    }
+    let mut padded = [0.0; NORMALS];
+    fill(&mut padded[..even], bits);
+    target.copy_from_slice(&padded[..target.len()]);
+}
+
 /// Fills a slice of an even length with independent standard normal numbers made of random bits: one for each word, of
 /// which a pair makes a pair (Box and Muller 1958). Words that are left over go to the few pairs (one in 4,096) that 23
 /// bits are too coarse for: those near zero, and those in the tails beyond 4, which go on to 8.8. Where too few are left
 /// over, such pairs stay coarse.
-pub(crate) fn fill(normals: &mut [f32], words: &[u32]) {
+fn fill(normals: &mut [f32], words: &[u32]) {
     let (bits, more) = words.split_at(normals.len());
     assert!(bits.len().is_multiple_of(2), "normals come in pairs");
     simd::dispatch(Pairs { bits, normals: &mut *normals });
@@ -169,6 +198,19 @@ mod tests {
             for (value, exact) in [(values[i], radius * cos), (values[half + i], radius * sin)] {
                 assert!((f64::from(value) - exact).abs() < 2e-6, "{i}: {value} {exact}");
             }
+        }
+    }
+
+    #[test]
+    fn an_odd_number_of_them_is_the_first_of_one_more() {
+        let drawn = |count: usize| {
+            let (mut next, mut values) = (words(5), vec![0.0; count]);
+            normals(&mut values, |words| words.iter_mut().for_each(|word| *word = next()));
+            values
+        };
+        for count in [0, 1, 33, NORMALS - 1, NORMALS] {
+            let even = count.next_multiple_of(2);
+            assert_eq!(drawn(count), drawn(even)[..count]);
         }
     }
 

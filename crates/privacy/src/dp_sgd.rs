@@ -138,6 +138,24 @@ impl DpSgd {
         indices: &[u32],
         step: u64,
     ) -> Result<(f64, GradientsParams), PrivacyError> {
+        let (sum, noise) =
+            draws.noise_beside(network, step, || self.clipped(network, batches, indices, step));
+        let (sum, loss) = sum?;
+        let expected = self.rate * batches.examples.len() as f64;
+        let scale = 1.0 / expected;
+        let deviation = self.noise * self.clipping.norm() * scale;
+        let gradients = noise.add(network, sum, scale, deviation);
+        Ok((loss / indices.len().max(1) as f64, gradients))
+    }
+
+    /// The sum of the clipped gradients and of the losses of `indices`, in parts.
+    fn clipped(
+        &self,
+        network: &Network,
+        batches: &Batches<'_>,
+        indices: &[u32],
+        step: u64,
+    ) -> Result<(GradientsParams, f64), PrivacyError> {
         let mut tap = batches.tap(step);
         let (mut sum, mut loss) = (GradientsAccumulator::new(), 0.0);
         // A sample of no examples has one part, of none.
@@ -148,11 +166,7 @@ impl DpSgd {
             loss += clipped.losses.iter().map(|loss| f64::from(*loss)).sum::<f64>();
             sum.accumulate(network, clipped.gradients);
         }
-        let expected = self.rate * batches.examples.len() as f64;
-        let scale = 1.0 / expected;
-        let deviation = self.noise * self.clipping.norm() * scale;
-        let gradients = draws.add_noise(network, sum.grads(), step, scale, deviation);
-        Ok((loss / indices.len().max(1) as f64, gradients))
+        Ok((sum.grads(), loss))
     }
 
     /// The ledger and the draws of a run that has taken `step` steps.

@@ -1,9 +1,12 @@
 //! Samples and noise: what the guarantee rests on, and nobody may foresee.
 
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
-use crucible_kernels::{blocks, noised};
+use burn::tensor::{Tensor, TensorData};
+use crucible_kernels::{NORMALS, axpby, normals};
 use rand_chacha::{
     ChaCha12Rng,
     rand_core::{Rng, SeedableRng},
@@ -52,19 +55,29 @@ impl Draws {
         self.key
     }
 
-    /// `scale` times the gradient of each of the network's parameters, and the step's noise, of this standard deviation.
-    #[must_use]
-    pub fn add_noise(
-        &self,
-        network: &impl Module,
-        gradients: GradientsParams,
-        step: u64,
-        scale: f64,
-        deviation: f64,
-    ) -> GradientsParams {
-        let mut noised = AddNoise { gradients, draws: self, step, block: 0, scale, deviation };
-        network.visit(&mut noised);
-        noised.gradients
+    /// The noise of a step for each of the network's parameters, of deviation 1, drawn beside `work`: by a thread that has
+    /// nothing else to do, and by all of them once `work` is done.
+    pub fn noise_beside<T>(&self, network: &impl Module, step: u64, work: impl FnOnce() -> T) -> (T, Noise) {
+        let mut sizes = Sizes::default();
+        network.visit(&mut sizes);
+        let mut noise: Vec<Vec<f32>> = sizes.0.iter().map(|size| vec![0.0; *size]).collect();
+        let blocks = noise.iter_mut().flat_map(|values| values.chunks_mut(NORMALS));
+        let blocks = Mutex::new((0..).zip(blocks));
+        let draw = || {
+            let next = || blocks.lock().expect("drawing does not panic").next();
+            while let Some((block, values)) = next() {
+                normals(values, |words| self.words(step, block, words));
+            }
+        };
+        let done = rayon::in_place_scope(|scope| {
+            scope.spawn(|_| draw());
+            let done = work();
+            (1..rayon::current_num_threads()).for_each(|_| scope.spawn(|_| draw()));
+            draw();
+            done
+        });
+        drop(blocks);
+        (done, Noise { values: noise.into() })
     }
 
     /// The generator of a step's sample.
@@ -93,31 +106,66 @@ impl Draws {
     }
 }
 
-/// `scale` times each gradient, and noise of a standard deviation.
-struct AddNoise<'a> {
+/// How many values the parameters have, in the order in which they are visited.
+#[derive(Default)]
+struct Sizes(Vec<usize>);
+
+impl ModuleVisitor for Sizes {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.push(param.shape().num_elements());
+    }
+}
+
+/// A step's noise for each of a network's parameters.
+#[derive(Debug)]
+pub struct Noise {
+    /// In the order in which they are visited.
+    values: VecDeque<Vec<f32>>,
+}
+
+impl Noise {
+    /// `scale` times the gradient of each parameter, and the noise, of this standard deviation.
+    ///
+    /// # Panics
+    ///
+    /// Where the network is not the one that the noise was drawn for.
+    #[must_use]
+    pub fn add(
+        self,
+        network: &impl Module,
+        gradients: GradientsParams,
+        scale: f64,
+        deviation: f64,
+    ) -> GradientsParams {
+        let mut add = AddNoise { gradients, noise: self, scale, deviation };
+        network.visit(&mut add);
+        add.gradients
+    }
+}
+
+struct AddNoise {
     gradients: GradientsParams,
-    draws: &'a Draws,
-    step: u64,
-    /// The first block of the step's noise that is not used.
-    block: u64,
+    noise: Noise,
     scale: f64,
     deviation: f64,
 }
 
-impl ModuleVisitor for AddNoise<'_> {
+impl ModuleVisitor for AddNoise {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let values = self.noise.values.pop_front().expect("noise for each parameter");
         // No gradient where the loss does not depend on the parameter, whatever the examples.
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return };
-        let (draws, step, first) = (self.draws, self.step, self.block);
-        self.block += blocks(gradient.dims().iter().product());
-        let words = |block, words: &mut [u32]| draws.words(step, first + block, words);
-        self.gradients.register(param.id, noised(gradient, self.scale, self.deviation, &words));
+        let noise = Tensor::from_data(TensorData::new(values, gradient.dims()), &gradient.device());
+        self.gradients.register(param.id, axpby(self.scale, gradient, self.deviation, noise));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::Device;
+    use crucible_models::layers::Linear;
+    use rand_chacha::ChaCha8Rng;
 
     #[test]
     fn words_are_found_by_key_step_and_block() {
@@ -135,6 +183,24 @@ mod tests {
         }
         let sample = Draws::new([1; KEY]).sample(5).next_u32();
         assert_ne!(sample, first[0]);
+    }
+
+    #[test]
+    fn the_noise_depends_on_neither_threads_nor_the_work_beside() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let network = Linear::new("fc", 130, 70, &mut rng, &Device::flex());
+        let noise = |threads: usize, milliseconds: u64| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let work = move || std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+            let draw = || Draws::new([3; KEY]).noise_beside(&network, 7, work).1;
+            pool.install(draw).values
+        };
+        let first = noise(1, 0);
+        assert_eq!(first.iter().map(Vec::len).collect::<Vec<_>>(), [130 * 70, 70]);
+        assert!(first == noise(2, 0) && first == noise(2, 5));
+        let mut alone = vec![0.0; NORMALS];
+        normals(&mut alone, |words| Draws::new([3; KEY]).words(7, 1, words));
+        assert_eq!(first[0][NORMALS..2 * NORMALS], alone);
     }
 
     /// The first block of the algorithm's keystream for a key of zeros and no nonce, as published (RFC 8439's function with

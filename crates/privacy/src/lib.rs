@@ -17,7 +17,7 @@ mod phase;
 pub mod shadows;
 
 pub use dp_sgd::{ACCOUNTANT, DpSgd, Plan, Problem};
-pub use draws::Draws;
+pub use draws::{Draws, Noise};
 pub use error::{PrivacyError, Refused};
 pub use ledger::{Entry, Ledger};
 pub use phase::Phase;

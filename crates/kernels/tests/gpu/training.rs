@@ -1,7 +1,6 @@
 use burn::tensor::{Tensor, TensorData};
 use crucible_kernels::{
-    Rule, axpby, blocks, noised, norm, optimizer_step, row_norms, softmax_cross_entropy, transposed_products,
-    watched,
+    Rule, axpby, norm, optimizer_step, row_norms, softmax_cross_entropy, transposed_products, watched,
 };
 
 use crate::{CLOSE, Read, compare, outcome, read, wave};
@@ -39,21 +38,6 @@ fn axpby_below_autodiff_and_above() {
         let [x, y] = [0.1, 1.0].map(|phase| wave([5, 7], phase, device).require_grad());
         outcome(axpby(0.9, x.clone(), -0.01, y.clone()), &[("x", &x), ("y", &y)])
     });
-}
-
-#[test]
-fn noised_by_the_same_words() {
-    for shape in [[1, 1], [5, 7], [70, 133]] {
-        compare(&format!("noised {shape:?}"), CLOSE, |device| {
-            let words = |block: u64, words: &mut [u32]| {
-                assert!(block < blocks(shape[0] * shape[1]));
-                (0u32..)
-                    .zip(words)
-                    .for_each(|(i, word)| *word = (i + 77 * block as u32).wrapping_mul(2_654_435_761));
-            };
-            vec![("output", read(noised(wave(shape, 0.1, device).inner(), 0.5, 2.0, &words)))]
-        });
-    }
 }
 
 #[test]

@@ -106,8 +106,10 @@ impl Private {
         let (inputs, targets) = (self.inputs.clone(), self.targets.clone());
         let scale = 1.0 / inputs.dims()[0] as f64;
         let flat = Clipping::Flat { norm: CLIP };
-        let clipped = clipped_sum(&network, inputs, targets, loss, flat, &mut self.tap)?;
-        let gradients = self.draws.add_noise(&network, clipped.gradients, step, scale, NOISE * CLIP * scale);
+        let tap = &mut self.tap;
+        let work = || clipped_sum(&network, inputs, targets, loss, flat, tap);
+        let (clipped, noise) = self.draws.noise_beside(&network, step, work);
+        let gradients = noise.add(&network, clipped?.gradients, scale, NOISE * CLIP * scale);
         self.network = Some(self.updater.step(network, gradients, self.lr));
         Ok(())
     }
