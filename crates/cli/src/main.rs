@@ -3,6 +3,7 @@
 //! Each verb is a file of [`commands`]; what it says goes through [`output`], which alone prints.
 
 mod commands;
+mod distill;
 mod error;
 mod findings;
 mod output;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crucible_compress::DistillConfig;
 use crucible_data::{DataConfig, Dataset};
 use crucible_models::Architecture;
 use crucible_recipe::{Checked, Problems};
@@ -29,6 +30,9 @@ pub(crate) struct Recipe {
     /// What makes it robust against attacks; nothing by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) defence: Option<DefenceConfig>,
+    /// A trained network to learn from; none by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) distill: Option<DistillConfig>,
     /// A backdoor to plant in the training data, for research; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) poison: Option<Poison>,
@@ -42,6 +46,19 @@ impl Recipe {
             poison.plant(&mut data, self.seed)?;
         }
         Ok(data)
+    }
+}
+
+impl Recipe {
+    /// The keys whose paths are relative, and the paths.
+    fn relative_paths(&self) -> Vec<(&'static str, PathBuf)> {
+        let data = serde_json::to_value(&self.data).expect("plain data");
+        let paths = [
+            ("data.path", data["path"].as_str().map(PathBuf::from)),
+            ("distill.teacher", self.distill.as_ref().map(|distill| distill.teacher.clone())),
+        ];
+        let given = paths.into_iter().filter_map(|(key, path)| Some((key, path?)));
+        given.filter(|(_, path)| path.is_relative()).collect()
     }
 }
 
@@ -145,18 +162,23 @@ impl Source {
             problems.add(&checked.places, &format!("data.{}", problem.field), problem.problem, None);
         }
         problems.into_result().map_err(CliError::Recipe)?;
-        let data = serde_json::to_value(&checked.value.data).expect("plain data");
-        let Some(path) = data["path"].as_str().filter(|path| Path::new(path).is_relative()) else {
+        let relative = checked.value.relative_paths();
+        if relative.is_empty() {
             return Ok(checked);
-        };
+        }
         let base = std::path::absolute(&self.base).map_err(|source| CliError::File {
             action: "find",
             path: self.base.clone(),
             source,
         })?;
-        let path =
-            serde_json::to_string(&base.join(path)).map_err(|error| CliError::Usage(error.to_string()))?;
-        let overrides = [overrides, &[format!("data.path={path}")]].concat();
-        crucible_recipe::check(&self.text, &self.file_name, &overrides).map_err(CliError::Recipe)
+        let mut overrides = overrides.to_vec();
+        for (key, path) in relative {
+            let path = serde_json::to_string(&base.join(path));
+            overrides.push(format!("{key}={}", path.map_err(|error| CliError::Usage(error.to_string()))?));
+        }
+        let absolute: Checked<Recipe> =
+            crucible_recipe::check(&self.text, &self.file_name, &overrides).map_err(CliError::Recipe)?;
+        // Problems are told where the paths stand, not where they were made absolute.
+        Ok(Checked { places: checked.places, ..absolute })
     }
 }

@@ -8,7 +8,7 @@ use crucible_recipe::{Places, Problems};
 use crucible_robust::{Defence, DefenceConfig};
 use crucible_train::{Ordinary, PlainLoss, UpdateRule};
 
-use crate::{error::CliError, recipe::Recipe, run::RunConfig, view};
+use crate::{distill, error::CliError, recipe::Recipe, run::RunConfig, view};
 
 /// The rule for a recipe, whose text stands at `places`, on these data.
 pub(crate) fn rule(
@@ -19,13 +19,46 @@ pub(crate) fn rule(
     data: &Dataset,
     device: &Device,
 ) -> Result<Box<dyn UpdateRule>, CliError> {
-    if recipe.train.privacy.is_some() {
-        return Ok(Box::new(private(recipe, places, network, data)?));
-    }
-    Ok(match &recipe.defence {
-        None => Box::new(Ordinary::new(PlainLoss)),
-        Some(defence) => Box::new(Ordinary::new(defended(defence, config, network, data, device)?)),
+    let mut problems = clashes(recipe, places);
+    let distilled = recipe.distill.as_ref().map(|settings| {
+        distill::objective(settings, config, network, device).map_err(|found| {
+            found.iter().for_each(|(key, problem)| problems.add(places, key, problem, None));
+        })
+    });
+    let private = recipe.train.privacy.as_ref().map(|settings| {
+        DpSgd::new(settings, network, plan(recipe, data)).map_err(|found| {
+            found
+                .iter()
+                .for_each(|problem| problems.add(places, problem.key, problem.error.to_string(), None));
+        })
+    });
+    problems.into_result().map_err(CliError::Recipe)?;
+    Ok(match (private, distilled, &recipe.defence) {
+        (Some(Ok(rule)), ..) => Box::new(rule),
+        (_, Some(Ok(objective)), _) => Box::new(Ordinary::new(objective)),
+        (.., Some(defence)) => Box::new(Ordinary::new(defended(defence, config, network, data, device)?)),
+        _ => Box::new(Ordinary::new(PlainLoss)),
     })
+}
+
+/// Tables that each want to say what a step makes small.
+fn clashes(recipe: &Recipe, places: &Places) -> Problems {
+    let mut problems = Problems::none(places);
+    let help = || Some("drop one of the two".to_owned());
+    let (defended, distilled) = (recipe.defence.is_some(), recipe.distill.is_some());
+    if recipe.train.privacy.is_some() && defended {
+        let problem = "a defence looks at a batch as a whole, and `train.privacy` at each example";
+        problems.add(places, "defence", problem, help());
+    }
+    if recipe.train.privacy.is_some() && distilled {
+        let problem = "a teacher's answers tell of the examples that it was trained on, and `train.privacy` promises not to";
+        problems.add(places, "distill", problem, help());
+    }
+    if defended && distilled {
+        let problem = "a teacher answers at the inputs themselves, and a defence trains at others";
+        problems.add(places, "distill", problem, help());
+    }
+    problems
 }
 
 fn defended(
@@ -47,21 +80,6 @@ fn defended(
     let defence = Defence::new(defence.clone(), scaling, range, device)?;
     defence.check(network, config.outputs)?;
     Ok(defence)
-}
-
-fn private(recipe: &Recipe, places: &Places, network: &Network, data: &Dataset) -> Result<DpSgd, CliError> {
-    let settings = recipe.train.privacy.as_ref().expect("the caller saw it");
-    let mut problems = Problems::none(places);
-    if recipe.defence.is_some() {
-        let problem = "a defence looks at a batch as a whole, and `train.privacy` at each example";
-        problems.add(places, "defence", problem, Some("drop one of the two".to_owned()));
-    }
-    let rule = DpSgd::new(settings, network, plan(recipe, data));
-    for problem in rule.as_ref().err().into_iter().flatten() {
-        problems.add(places, problem.key, problem.error.to_string(), None);
-    }
-    problems.into_result().map_err(CliError::Recipe)?;
-    Ok(rule.expect("its problems were told"))
 }
 
 /// How much training the recipe asks for.

@@ -157,7 +157,7 @@ impl Run {
 }
 
 /// `1x28x28`
-fn shape(sides: &[usize]) -> String {
+pub(crate) fn shape(sides: &[usize]) -> String {
     sides.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
 }
 

@@ -106,7 +106,11 @@ impl Archive {
     /// Whether these bytes are a compressed network's, and not those of plain weights.
     #[must_use]
     pub fn is_one(bytes: &[u8]) -> bool {
-        header(bytes).is_ok_and(|header| header.is_some())
+        // A checkpoint of training has metadata under the same key.
+        let says = |header: String| {
+            serde_json::from_str::<serde_json::Value>(&header).ok()?.get("arithmetic").cloned()
+        };
+        header(bytes).is_ok_and(|header| header.and_then(says).is_some())
     }
 
     /// Reads a file.

@@ -3,10 +3,13 @@
 //! [`quantize`] makes an [`Archive`] of a network: its tensors in integers, and what to compute with them. [`Compressed`]
 //! is what an archive is opened to: a network as any other, that computes in integers where only its answers are asked
 //! for ([`Program`]).
+//!
+//! [`Distillation`] is an objective of training: a network learns from another one's answers, and can be far smaller.
 
 mod affine;
 mod archive;
 pub mod calibration;
+mod distillation;
 mod equalize;
 mod error;
 mod fold;
@@ -20,6 +23,7 @@ mod stored;
 
 pub use affine::Affine;
 pub use archive::{Archive, Arithmetic};
+pub use distillation::{Answer, DistillConfig, DistillError, DistillProblem, Distillation, FeaturesConfig};
 pub use error::{ArchiveError, CompressError};
 pub use fold::integer_graph;
 pub use network::{Compressed, OpenError};

@@ -8,6 +8,7 @@ mod cost;
 mod curves;
 pub(crate) mod dependence;
 pub(crate) mod detection;
+mod distillation;
 pub(crate) mod explanation;
 pub(crate) mod extraction;
 mod guarantee;
@@ -158,6 +159,9 @@ pub(crate) fn write(
         summary.guarantee = Some(guarantee);
     }
     report.summary.clone_from(&summary.sentence);
+    if let Some(settings) = &recipe.distill {
+        report.sections.push(distillation::section(settings, run, (split, examples), &evaluation));
+    }
     report.sections.extend(mistakes::section(&evaluation, examples, task));
     let features = run.config.input_shape().features();
     let layers = summarize(&run.network, features, &run.device);

@@ -6,6 +6,7 @@ mod attack;
 mod audit;
 mod compress;
 mod contract;
+mod distill;
 mod explain;
 mod gallery;
 mod membership;
