@@ -2,11 +2,13 @@
 //!
 //! [`quantize`] makes an [`Archive`] of a network: its tensors in integers, and what to compute with them. [`Compressed`]
 //! is what an archive is opened to: a network as any other, that computes in integers where only its answers are asked
-//! for ([`Program`]).
+//! for ([`Program`]). [`pruning`] removes weights, [`share`] makes few values of many, and what is left of them is coded
+//! ([`Coded`]): Deep Compression.
 
 mod affine;
 mod archive;
 pub mod calibration;
+mod coding;
 mod equalize;
 mod error;
 mod fold;
@@ -14,8 +16,10 @@ mod network;
 mod observe;
 mod parameters;
 mod program;
+pub mod pruning;
 mod quantize;
 mod sensitivity;
+mod sharing;
 mod stored;
 
 pub use affine::Affine;
@@ -27,4 +31,5 @@ pub use observe::{Observed, observe};
 pub use program::Program;
 pub use quantize::{ActivationFormat, QuantizeConfig, WeightFormat, quantize};
 pub use sensitivity::{Sensitivity, sensitivity};
-pub use stored::{Integers, Stored};
+pub use sharing::share;
+pub use stored::{Coded, Integers, Stored};
