@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crucible_models::{
-    Architecture, Graph, Operation, Value,
-    architectures::{ConvnetConfig, Convolution, MlpConfig},
+    Activation, Architecture, Graph, Operation, Value,
+    architectures::{ConvnetConfig, Convolution, MlpConfig, Pooling},
     weights::{HostTensor, State},
 };
 use schemars::JsonSchema;
@@ -89,14 +89,14 @@ pub fn shrink(
 }
 
 fn free_widths(architecture: &Architecture) -> Result<(), CompressError> {
-    let why = match architecture {
-        Architecture::Mlp(_) | Architecture::Cnn(_) | Architecture::Convnet(_) => return Ok(()),
-        Architecture::Lenet5(_) => {
-            "`lenet5` has fixed widths and averages where `convnet`, which has free ones, takes maxima"
+    match architecture {
+        Architecture::Mlp(_) | Architecture::Cnn(_) | Architecture::Lenet5(_) | Architecture::Convnet(_) => {
+            Ok(())
         }
-        Architecture::Transformer(_) => "what is added to each other in `transformer` must have one width",
-    };
-    Err(CompressError::FixedWidths(why))
+        Architecture::Transformer(_) => Err(CompressError::FixedWidths(
+            "what is added to each other in `transformer` must have one width",
+        )),
+    }
 }
 
 /// The layer that alone reads a layer's output, and the nodes on the way to it; `None` for the last layer.
@@ -168,26 +168,24 @@ fn select(tensor: &HostTensor, axis: usize, span: usize, kept: &[usize]) -> Host
 fn narrowed(architecture: &Architecture, widths: &BTreeMap<String, usize>) -> Architecture {
     let width = |name: &str| widths.get(name).copied();
     let named = |kind: &'static str| (1..).map_while(move |layer| width(&format!("{kind}{layer}")));
+    // The fixed layers of the others are those of a convnet, under the same names.
+    let convnet = |conv: &[Convolution], activation, pooling| {
+        let conv = conv.iter().zip(named("conv"));
+        let conv = conv.map(|(conv, channels)| Convolution { channels, ..conv.clone() }).collect();
+        Architecture::Convnet(ConvnetConfig { conv, hidden: named("fc").collect(), activation, pooling })
+    };
+    let convolution = |kernel, padding, pool| Convolution { channels: 0, kernel, stride: 1, padding, pool };
     match architecture {
         Architecture::Mlp(config) => {
             Architecture::Mlp(MlpConfig { hidden: named("fc").collect(), ..config.clone() })
         }
-        Architecture::Convnet(config) => {
-            let conv = config.conv.iter().zip(named("conv"));
-            let conv = conv.map(|(conv, channels)| Convolution { channels, ..conv.clone() }).collect();
-            Architecture::Convnet(ConvnetConfig { conv, hidden: named("fc").collect(), ..config.clone() })
-        }
+        Architecture::Convnet(config) => convnet(&config.conv, config.activation, config.pooling),
         Architecture::Cnn(_) => {
-            let conv = named("conv").zip([1, 2]).map(|(channels, pool)| Convolution {
-                channels,
-                kernel: 3,
-                stride: 1,
-                padding: 0,
-                pool,
-            });
-            let activation = crucible_models::Activation::Relu;
-            let conv = conv.collect();
-            Architecture::Convnet(ConvnetConfig { conv, hidden: named("fc").collect(), activation })
+            let conv = [convolution(3, 0, 1), convolution(3, 0, 2)];
+            convnet(&conv, Activation::Relu, Pooling::Max)
+        }
+        Architecture::Lenet5(config) => {
+            convnet(&[convolution(5, 2, 2), convolution(5, 0, 2)], config.activation, Pooling::Mean)
         }
         other => other.clone(),
     }
