@@ -258,7 +258,7 @@ impl<'a> Builder<'a> {
         let from = node.inputs.iter().map(floats).collect::<Result<Vec<usize>, _>>()?;
         let shapes = node.inputs.iter().map(|read| read.shape.clone()).collect();
         let to = self.float(Value::Node(index));
-        self.step(Action::Floats { operation: node.operation.clone(), shapes }, from, to);
+        self.step(Action::Floats { operation: Box::new(node.operation.clone()), shapes }, from, to);
         Ok(())
     }
 
@@ -398,7 +398,7 @@ fn segments(steps: Vec<Step>, slots: &mut [Slot]) -> Vec<Segment> {
             _ => segments.push(Segment { steps: vec![step], each }),
         }
     }
-    for slot in 1..slots.len() {
+    for (slot, room) in slots.iter_mut().enumerate().skip(1) {
         let touched = segments
             .iter()
             .filter(|segment| segment.steps.iter().any(|step| step.to == slot || step.from.contains(&slot)));
@@ -406,7 +406,7 @@ fn segments(steps: Vec<Step>, slots: &mut [Slot]) -> Vec<Segment> {
         // The network's output is read at the end, which no segment is.
         let is_read =
             segments.iter().flat_map(|segment| &segment.steps).any(|step| step.from.contains(&slot));
-        slots[slot].all = touched != [true] || !is_read;
+        room.all = touched != [true] || !is_read;
     }
     segments
 }

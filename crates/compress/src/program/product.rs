@@ -55,7 +55,7 @@ impl Requantize {
 }
 
 /// [`int8::Dequantize`], owned.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Dequantize {
     pub(super) offset: Vec<i32>,
     pub(super) scale: Vec<f32>,

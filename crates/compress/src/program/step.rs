@@ -35,7 +35,7 @@ pub(super) enum Action {
     /// The mean over windows of bytes.
     AvgPool2d(PoolShape),
     /// Whatever else, in floats, of values that are read in these shapes.
-    Floats { operation: Operation, shapes: Vec<Vec<usize>> },
+    Floats { operation: Box<Operation>, shapes: Vec<Vec<usize>> },
 }
 
 /// The memory of one thread.
@@ -51,12 +51,6 @@ pub(super) struct Buffers {
     /// Floats with the channels last.
     pixels: Vec<f32>,
     stage: Dequantize,
-}
-
-impl Default for Dequantize {
-    fn default() -> Self {
-        Self { offset: Vec::new(), scale: Vec::new(), bias: Vec::new(), relu: false }
-    }
 }
 
 impl Buffers {
