@@ -90,6 +90,7 @@ macro_rules! shipped {
 pub(crate) const SHIPPED: &[Shipped] = shipped![
     "mnist-mlp",
     "mnist-cnn",
+    "mnist-lenet300",
     "mnist-lenet5",
     "mnist-transformer",
     "adult-mlp",

@@ -12,6 +12,7 @@ use crucible_train::{RunFolder, TrainError, losses::LossConfig, run_folder::name
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    commands::compress::PLAN,
     error::CliError,
     recipe::{Recipe, Source},
 };
@@ -126,11 +127,11 @@ impl Run {
         let folder = open_folder(path)?;
         let device = Device::flex();
         if !folder.has(name::MODEL) {
-            let problem = format!(
-                "it has no {} yet; finish it with `crucible train --resume {}`",
-                name::MODEL,
-                path.display()
-            );
+            let how = match folder.has(PLAN) {
+                true => "the `crucible compress` that began it".to_owned(),
+                false => format!("`crucible train --resume {}`", path.display()),
+            };
+            let problem = format!("it has no {} yet; finish it with {how}", name::MODEL);
             return Err(CliError::NoRun { path: path.to_owned(), problem });
         }
         let config = RunConfig::read(&folder)?;

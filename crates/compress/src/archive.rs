@@ -1,7 +1,7 @@
 //! A compressed network as a file: safetensors, and what its integers mean as JSON in the file's metadata.
 //!
 //! A tensor in integers keeps its name; its scales stand beside it under the name and `.scale`. Half bytes lie two to a
-//! byte, the first in the low half, each channel beginning with a whole byte.
+//! byte, the first in the low half, each channel beginning with a whole byte. What is coded is a row of bytes.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crucible_models::weights::{HostTensor, State};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::{Affine, ArchiveError, Integers, Stored};
+use crate::{Affine, ArchiveError, Integers, Stored, coding};
 
 /// The key of the file's metadata that holds the [`Arithmetic`] and the formats of the tensors.
 const KEY: &str = "crucible";
@@ -57,6 +57,7 @@ struct Header {
 enum Format {
     Channels,
     Groups { bits: u8, group: usize, shape: Vec<usize> },
+    Coded { shape: Vec<usize> },
 }
 
 impl Archive {
@@ -90,6 +91,11 @@ impl Archive {
                     parts.push((name.clone() + SCALE, Dtype::F16, shape, halves.collect()));
                     let (bits, group, shape) = (*bits, *group, integers.shape.clone());
                     formats.insert(name.clone(), Format::Groups { bits, group, shape });
+                }
+                Stored::Coded(coded) => {
+                    let bytes = coding::encode(coded);
+                    parts.push((name.clone(), Dtype::U8, vec![bytes.len()], bytes));
+                    formats.insert(name.clone(), Format::Coded { shape: coded.tensor.shape.clone() });
                 }
             }
         }
@@ -164,6 +170,11 @@ impl Tensors<'_> {
             let values = self.numbers(view, Dtype::F32)?;
             return Ok(Stored::Float(HostTensor { shape: view.shape().to_vec(), values }));
         };
+        if let Format::Coded { shape } = format {
+            self.typed(view, Dtype::U8)?;
+            let coded = coding::decode(view.data(), shape);
+            return coded.map(Stored::Coded).map_err(|problem| self.problem(problem));
+        }
         let name = self.name.to_owned() + SCALE;
         let scales = self.file.tensor(&name)?;
         match format {
@@ -192,6 +203,7 @@ impl Tensors<'_> {
                 self.check(&integers, inputs.div_ceil(*group))?;
                 Ok(Stored::Groups { integers, bits: *bits, group: *group })
             }
+            Format::Coded { .. } => unreachable!("read above, without scales"),
         }
     }
 
@@ -260,6 +272,7 @@ fn unpack(bytes: &[i8], inputs: usize) -> Vec<i8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Coded;
     use proptest::prelude::*;
 
     fn weight(shape: &[usize], seed: usize) -> HostTensor {
@@ -271,12 +284,14 @@ mod tests {
     fn archive(channels: usize, inputs: usize, group: usize, seed: usize) -> Archive {
         let weight = weight(&[channels, inputs], seed);
         let affine = Affine { scale: 0.1, zero: 7 };
+        let (shared, codebook) = crate::share(&weight, 3);
         Archive {
             tensors: [
                 ("a.bias".to_owned(), Stored::Float(HostTensor { shape: vec![2], values: vec![0.5, -1.5] })),
                 ("a.weight".to_owned(), Stored::channels(&weight, &vec![0.0; channels])),
                 ("b.weight".to_owned(), Stored::groups(&weight, 4, group)),
                 ("c.weight".to_owned(), Stored::groups(&weight, 8, group)),
+                ("d.weight".to_owned(), Stored::Coded(Coded { tensor: shared, codebook })),
             ]
             .into(),
             arithmetic: Arithmetic::Static { values: [("input".to_owned(), affine)].into() },

@@ -67,6 +67,15 @@ pub enum CompressError {
     /// A group of no weights.
     #[error("a group holds at least 2 weights, not {0}")]
     Group(usize),
+    /// No share of the weights, or all of them.
+    #[error("the share to prune lies between 0 and 1, such as 0.9, not at {0}")]
+    Share(f64),
+    /// A share that 2:4 does not leave.
+    #[error("2:4 leaves two of four weights, a share of 0.5 pruned, not {0}")]
+    TwoFourShare(f64),
+    /// An architecture whose layers cannot be made narrower.
+    #[error("no channels can be removed: {0}; without --structured weights can")]
+    FixedWidths(&'static str),
     /// The forward pass is no graph.
     #[error(transparent)]
     Untapped(#[from] crucible_models::Untapped),

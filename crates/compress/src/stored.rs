@@ -20,6 +20,17 @@ pub enum Stored {
         /// Neighbours that share a scale.
         group: usize,
     },
+    /// Few values among many zeros, coded.
+    Coded(Coded),
+}
+
+/// A sparse tensor, coded in a file by the gaps between its weights that are not zero.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coded {
+    /// The weights.
+    pub tensor: HostTensor,
+    /// The values that the weights share, ascending, at most 256 and none of them zero; empty where each weight has its own.
+    pub codebook: Vec<f32>,
 }
 
 /// A tensor of integers and what they are multiples of. The first axis is the output channel.
@@ -76,7 +87,7 @@ impl Stored {
     #[must_use]
     pub fn dequantized(&self) -> HostTensor {
         let (integers, group) = match self {
-            Self::Float(tensor) => return tensor.clone(),
+            Self::Float(tensor) | Self::Coded(Coded { tensor, .. }) => return tensor.clone(),
             Self::Channels(integers) => (integers, integers.inputs()),
             Self::Groups { integers, group, .. } => (integers, *group),
         };

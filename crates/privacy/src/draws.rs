@@ -76,7 +76,6 @@ impl Draws {
             draw();
             done
         });
-        drop(blocks);
         (done, Noise { values: noise.into() })
     }
 

@@ -62,6 +62,11 @@ pub trait UpdateRule {
         moment: Moment,
     ) -> Result<(f64, GradientsParams), TrainError>;
 
+    /// The network after a step, with what may not change put back.
+    fn settle(&self, network: Network) -> Network {
+        network
+    }
+
     /// Training has ended in this folder, and will not go on.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 //! | `checkpoints/last.safetensors` | the whole state of training, to continue from |
 //! | `checkpoints/best.safetensors` | the weights with the lowest monitored loss |
 //! | `findings/` | sections of the report that other verbs left, one JSON file each |
+//! | `prune/` | the plan by which a network was pruned, and while it goes on the run folder of each round |
 //! | `privacy/` | what training with a guarantee spent, and while it goes on the key of its draws |
 //! | `shadows/` | the plan and the run folders of shadow models, which attacks on membership go by |
 //! | `report.html`, `report.json` | the report |

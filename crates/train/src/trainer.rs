@@ -271,6 +271,7 @@ impl<'a> Trainer<'a> {
         if let Some(max_norm) = regularization.max_norm {
             network = constrain_max_norm(network, max_norm);
         }
+        network = self.rule.settle(network);
         if let (Some(average), Some(decay)) = (self.average.take(), self.config.ema) {
             self.average = Some(blend(average, &network.valid(), decay));
         }

@@ -1,28 +1,30 @@
+mod files;
+mod integers;
+mod plan;
+mod prune;
+mod rounds;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
-use crucible_compress::{
-    ActivationFormat, Archive, Compressed, QuantizeConfig, WeightFormat, calibration::CalibrationConfig,
-    quantize, sensitivity,
-};
-use crucible_data::{Examples, seed};
+use crucible_compress::{Archive, Compressed, calibration::CalibrationConfig, pruning::CriterionConfig};
+use crucible_data::{Dataset, Examples};
 use crucible_measure::median;
 use crucible_models::{NoTap, Tapped};
-use crucible_train::{Evaluation, RunFolder, evaluate, run_folder::name};
-use rand::seq::SliceRandom;
+use crucible_train::{Evaluation, evaluate, run_folder::name};
+use serde::Serialize;
 use serde_json::json;
+
+pub(crate) use plan::{PLAN, START};
 
 use crate::{
     error::CliError,
-    findings::{
-        self, Ending,
-        compression::{Compression, Side},
-    },
+    findings::sides::{Side, Sides},
     output::{Output, Status},
     run::Run,
-    settings::{choose, settings},
+    settings::settings,
     threads,
 };
 
@@ -33,7 +35,7 @@ pub(crate) struct Args {
     run: Option<PathBuf>,
 
     /// Weights of 8 bits, and integer arithmetic on activations of 8 bits
-    #[arg(long, required_unless_present_any = ["int4", "list"])]
+    #[arg(long, required_unless_present_any = ["int4", "prune", "share", "code", "list"])]
     int8: bool,
 
     /// Weights of 4 bits in groups, which become floats when the network is loaded
@@ -52,7 +54,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "percentile")]
     calibration: String,
 
-    /// Override a setting of the calibration, such as percent=99.9
+    /// Override a setting of the calibration or of the criterion, such as percent=99.9, scope=layer, norm=l2
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 
@@ -76,7 +78,39 @@ pub(crate) struct Args {
     #[arg(long)]
     no_bias_correction: bool,
 
-    /// The folder of the new run [default: the run's name with -int8 or -int4]
+    /// Remove this share of the weights, such as 0.9, and train what is left
+    #[arg(long, value_name = "SHARE")]
+    prune: Option<f64>,
+
+    /// How the weights that go are chosen
+    #[arg(long, default_value = "magnitude", requires = "prune", conflicts_with = "structured")]
+    criterion: String,
+
+    /// Remove whole channels and units, so that the network is narrower and faster
+    #[arg(long, requires = "prune")]
+    structured: bool,
+
+    /// Rounds of pruning and training, in which the share rises [default: 3; 1 for whole channels and two-four]
+    #[arg(long, requires = "prune", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: Option<u32>,
+
+    /// Epochs of training in each round; with 0 nothing is trained
+    #[arg(long, default_value_t = 2, requires = "prune")]
+    epochs: u64,
+
+    /// The learning rate of these epochs [default: the recipe's]
+    #[arg(long, requires = "prune")]
+    lr: Option<f64>,
+
+    /// Give the weights of each layer 2^BITS values that they share
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(1..=8))]
+    share: Option<u8>,
+
+    /// Write weights as the gaps between those that are not zero, and gaps and values in Huffman's code
+    #[arg(long)]
+    code: bool,
+
+    /// The folder of the new run [default: the run's name with -int8, -int4 or -pruned]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -84,7 +118,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
     batch: u32,
 
-    /// List the calibrations with their settings, and stop
+    /// List the calibrations and criteria with their settings, and stop
     #[arg(long)]
     list: bool,
 }
@@ -94,34 +128,44 @@ const ROUNDS: usize = 15;
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let Some(path) = args.run.as_deref().filter(|_| !args.list) else {
-        list(output);
+        list("calibration", &CalibrationConfig::all(), output);
+        list("criterion", &CriterionConfig::all(), output);
         return Ok(Status::Done);
     };
-    let config = args.config()?;
-    let out = args.out.clone().unwrap_or_else(|| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        path.with_file_name(format!("{name}-{}", if args.int4 { "int4" } else { "int8" }))
-    });
+    if args.prune.is_none() && args.share.is_none() && !args.code {
+        return integers::run(&args, path, output);
+    }
+    prune::run(&args, path, output)
+}
+
+impl Args {
+    /// The folder of the new run.
+    fn out(&self, path: &Path, ending: &str) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            path.with_file_name(format!("{name}-{ending}"))
+        })
+    }
+}
+
+/// The run to compress.
+fn open(path: &Path) -> Result<Run, CliError> {
     threads::start(None)?;
-    let before = Run::open(path)?;
-    if Archive::is_one(&before.folder.read(name::MODEL)?) {
+    let run = Run::open(path)?;
+    if Archive::is_one(&run.folder.read(name::MODEL)?) {
         let problem = "its network is compressed already; compress the run that it was made from".to_owned();
         return Err(CliError::NoRun { path: path.to_owned(), problem });
     }
-    let recipe = before.recipe()?;
-    let data = before.data(&recipe)?;
-    let inputs = calibration_inputs(&data.train, args.examples as usize, recipe.seed);
-    let (network, features) = (before.network.network(), before.config.input_shape().features());
-    let archive = quantize(network, &inputs, features, &config, &before.device)?;
-    let layers = sensitivity(network, &inputs, features, &config, &before.device)?;
+    Ok(run)
+}
 
-    let after = write(&before, &archive, &out)?;
+/// Both runs, measured on the split that is held out.
+fn sides(before: &Run, after: &Run, data: &Dataset, batch: usize) -> Result<Sides, CliError> {
     let (split, examples) = data.splits().last().expect("the training split is always there");
     let task = &before.config.format.task;
     let measure = |run: &Run| evaluate(&run.network, examples, run.config.loss.loss(), task, &run.device);
-    let [evaluated, evaluated_after] = [&before, &after].map(measure);
-    let batch = args.batch as usize;
-    let [[one, many], [one_after, many_after]] = times(&before, &after, examples, batch);
+    let [evaluated, evaluated_after] = [before, after].map(measure);
+    let [[one, many], [one_after, many_after]] = times(before, after, examples, batch);
     let side = |run: &Run, evaluation: &Evaluation, one: f64, many: f64| -> Result<Side, CliError> {
         let correct = evaluation.accuracy.map(|share| (share * examples.len() as f64).round() as u64);
         let (file, memory) = (run.folder.read(name::MODEL)?.len() as u64, memory(&run.network));
@@ -130,65 +174,14 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let agreement = evaluated.accuracy.map(|_| {
         (0..examples.len()).filter(|i| evaluated.class(*i) == evaluated_after.class(*i)).count() as u64
     });
-    let found = Compression {
-        config: &config,
-        source: path,
-        path: after.network.program().map(|program| program.path().name()),
+    Ok(Sides {
         split,
         examples: examples.len() as u64,
-        before: side(&before, &evaluated, one, many)?,
-        after: side(&after, &evaluated_after, one_after, many_after)?,
+        before: side(before, &evaluated, one, many)?,
+        after: side(after, &evaluated_after, one_after, many_after)?,
         agreement,
         batch,
-        layers: &layers,
-    };
-    findings::keep(&after.folder, "compression", &found.section())?;
-    let report = findings::refresh(&after, &recipe, &data)?;
-    output.object(&found.object(&out, report.as_deref()));
-    output.line(found.text(&out));
-    Ok(Status::Done)
-}
-
-impl Args {
-    fn config(&self) -> Result<QuantizeConfig, CliError> {
-        let calibration = choose("calibration", &CalibrationConfig::all(), &self.calibration, &self.set)?;
-        let groups = |bits| WeightFormat::Groups { bits, group: self.group as usize };
-        let (weights, activations) = match (self.int4, self.weights_only, self.dynamic) {
-            (true, ..) => (groups(4), ActivationFormat::Float),
-            (_, true, _) => (groups(8), ActivationFormat::Float),
-            (.., true) => (WeightFormat::Channels, ActivationFormat::Dynamic),
-            _ => (WeightFormat::Channels, ActivationFormat::Static { calibration }),
-        };
-        Ok(QuantizeConfig {
-            weights,
-            activations,
-            equalize: self.equalize,
-            correct_biases: !self.no_bias_correction,
-            keep: self.keep.clone(),
-        })
-    }
-}
-
-/// Some training examples as the network reads them, drawn from the seed.
-fn calibration_inputs(examples: &Examples, count: usize, seed: u64) -> Vec<f32> {
-    let mut indices: Vec<u32> = (0..examples.len() as u32).collect();
-    indices.shuffle(&mut seed::stream(seed, "calibration", 0));
-    indices.truncate(count);
-    let mut inputs = Vec::new();
-    examples.gather(&indices, &mut inputs);
-    inputs
-}
-
-/// A new run of the compressed network. The folder appears whole or not at all.
-fn write(before: &Run, archive: &Archive, out: &Path) -> Result<Run, CliError> {
-    let recipe = before.folder.read(name::RECIPE)?;
-    let folder = RunFolder::create(out, &String::from_utf8_lossy(&recipe))?;
-    before.config.write(&folder)?;
-    if let Ok(ending) = Ending::read(&before.folder) {
-        ending.write(&folder)?;
-    }
-    folder.write(name::MODEL, &archive.to_bytes())?;
-    Run::open(out)
+    })
 }
 
 /// Bytes of the weights that an answer reads.
@@ -222,12 +215,12 @@ fn times(before: &Run, after: &Run, examples: &Examples, batch: usize) -> [[f64;
     times.map(|times| times.map(|times| median(&times).expect("at least one round")))
 }
 
-fn list(output: &Output) {
-    for (name, doc, config) in CalibrationConfig::all() {
-        let settings = settings(&config);
+fn list<T: Serialize>(kind: &str, all: &[(&'static str, &'static str, T)], output: &Output) {
+    for (name, doc, config) in all {
+        let settings = settings(config);
         let keyed: std::collections::BTreeMap<_, _> = settings.iter().cloned().collect();
-        output.object(&json!({ "name": name, "about": doc, "settings": keyed }));
+        output.object(&json!({ "kind": kind, "name": name, "about": doc, "settings": keyed }));
         let settings: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        output.line(format!("{name:<12} {doc} {}", settings.join(" ")).trim_end());
+        output.line(format!("{kind:<12} {name:<12} {doc} {}", settings.join(" ")).trim_end());
     }
 }

@@ -82,7 +82,7 @@ fn quantization(archive: &Archive, graph: &Graph) -> Quantization {
                 scales: integers.scales.clone(),
                 group: *group,
             },
-            Stored::Groups { .. } | Stored::Float(_) => return None,
+            Stored::Groups { .. } | Stored::Coded(_) | Stored::Float(_) => return None,
         };
         Some((name.clone(), weights))
     });

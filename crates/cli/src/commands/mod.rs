@@ -3,7 +3,7 @@
 mod attack;
 mod bench;
 mod certify;
-mod compress;
+pub(crate) mod compress;
 mod data;
 mod eval;
 mod explain;
@@ -49,7 +49,7 @@ commands! {
     Attack = attack,
     /// Prove how often a run's network is right whatever is done to its inputs within a ball
     Certify = certify,
-    /// Make a run's network smaller and faster: integers in the place of floats
+    /// Make a run's network smaller and faster: integers in the place of floats, weights and channels removed
     Compress = compress,
     /// Write a run's network for other programs
     Export = export,

@@ -14,7 +14,10 @@ use crucible_train::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::privacy::audit::CANARIES;
+use super::{
+    compress::{PLAN, START},
+    privacy::audit::CANARIES,
+};
 use crate::{
     error::CliError,
     findings::{self, Ending, Guarantee, Summary},
@@ -103,6 +106,11 @@ impl Sitting {
         if folder.has(CANARIES) {
             let problem = "it is an audit's; go on with it by `crucible privacy audit`".to_owned();
             return Err(CliError::NoRun { path: path.to_owned(), problem });
+        }
+        if folder.has(PLAN) || folder.has(START) {
+            let problem = "its network was pruned, or is being; `crucible compress` with the words that it was begun with \
+                           goes on with that";
+            return Err(CliError::NoRun { path: path.to_owned(), problem: problem.to_owned() });
         }
         if folder.has(name::MODEL) && Archive::is_one(&folder.read(name::MODEL)?) {
             let problem =

@@ -16,9 +16,11 @@ pub(crate) mod importance;
 pub(crate) mod membership;
 mod mistakes;
 pub(crate) mod prototypes;
+pub(crate) mod pruning;
 mod regression;
 pub(crate) mod robustness;
 mod row;
+pub(crate) mod sides;
 
 use std::path::PathBuf;
 

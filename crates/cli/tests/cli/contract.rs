@@ -292,6 +292,7 @@ fn shipped_recipes_can_be_listed_shown_and_changed() {
         [
             "mnist-mlp",
             "mnist-cnn",
+            "mnist-lenet300",
             "mnist-lenet5",
             "mnist-transformer",
             "adult-mlp",
@@ -301,7 +302,7 @@ fn shipped_recipes_can_be_listed_shown_and_changed() {
         ]
     );
     let text = place.ok(&["recipe", "list"]).out;
-    assert_eq!(text.lines().count(), 8);
+    assert_eq!(text.lines().count(), 9);
     assert!(text.starts_with("mnist-mlp         The article's job: "), "{text}");
 
     let shown = place.ok(&["recipe", "show", "adult-mlp"]).out;

@@ -12,6 +12,7 @@ mod gallery;
 mod membership;
 mod poison;
 mod privacy;
+mod prune;
 mod regression;
 mod resume;
 mod support;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{InputShape, ModelError, check_size};
 use crate::{
     Activation, Tap, Tapped,
-    layers::{Conv2d, Conv2dConfig, Linear, MaxPool2d},
+    layers::{AvgPool2d, Conv2d, Conv2dConfig, Linear, MaxPool2d},
 };
 
 /// Sizes of a [`Convnet`]. The default is the small network that robust training is usually shown on (Wong and Kolter
@@ -23,6 +23,19 @@ pub struct ConvnetConfig {
     pub hidden: Vec<usize>,
     /// The function after each layer but the last.
     pub activation: Activation,
+    /// What is taken of each window of a pooling.
+    pub pooling: Pooling,
+}
+
+/// What a pooling takes of its windows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pooling {
+    /// The largest value.
+    #[default]
+    Max,
+    /// The mean.
+    Mean,
 }
 
 /// One convolution of a [`Convnet`].
@@ -42,7 +55,7 @@ pub struct Convolution {
     /// Zeros added on each side.
     #[serde(default)]
     pub padding: usize,
-    /// Height and width of the windows of the max-pooling after it; 1 for none.
+    /// Height and width of the windows of the pooling after it; 1 for none.
     #[serde(default = "one")]
     #[schemars(range(min = 1))]
     pub pool: usize,
@@ -55,7 +68,12 @@ fn one() -> usize {
 impl Default for ConvnetConfig {
     fn default() -> Self {
         let conv = |channels| Convolution { channels, kernel: 4, stride: 2, padding: 1, pool: 1 };
-        Self { conv: vec![conv(16), conv(32)], hidden: vec![100], activation: Activation::Relu }
+        Self {
+            conv: vec![conv(16), conv(32)],
+            hidden: vec![100],
+            activation: Activation::Relu,
+            pooling: Pooling::Max,
+        }
     }
 }
 
@@ -99,24 +117,43 @@ impl ConvnetConfig {
         let conv = conv.collect();
         let fc = (1..).zip(widths.windows(2));
         let fc = fc.map(|(i, pair)| Linear::new(&format!("fc{i}"), pair[0], pair[1], rng, device)).collect();
-        let pool = (1..).zip(&self.conv).map(|(i, conv)| MaxPool2d::new(&format!("pool{i}"), conv.pool));
+        let pool =
+            (1..).zip(&self.conv).map(|(i, conv)| Pool::new(self.pooling, &format!("pool{i}"), conv.pool));
         let pool = pool.collect();
         let input = [channels, picture[0], picture[1]];
         Ok(Convnet { conv, fc, pool, activation: self.activation, input })
     }
 }
 
-/// Convolutions of any number, kernel and stride, each with a max-pooling if one is wanted, then fully connected layers.
+/// Convolutions of any number, kernel and stride, each with a pooling if one is wanted, then fully connected layers.
 #[derive(Module, Debug)]
 pub struct Convnet {
     conv: Vec<Conv2d>,
     fc: Vec<Linear>,
     #[module(skip)]
-    pool: Vec<MaxPool2d>,
+    pool: Vec<Pool>,
     #[module(skip)]
     activation: Activation,
     #[module(skip)]
     input: [usize; 3],
+}
+
+/// The pooling after a convolution.
+#[derive(Debug, Clone)]
+enum Pool {
+    None,
+    Max(MaxPool2d),
+    Mean(AvgPool2d),
+}
+
+impl Pool {
+    fn new(pooling: Pooling, name: &str, size: usize) -> Self {
+        match pooling {
+            _ if size == 1 => Self::None,
+            Pooling::Max => Self::Max(MaxPool2d::new(name, size)),
+            Pooling::Mean => Self::Mean(AvgPool2d::new(name, size)),
+        }
+    }
 }
 
 impl Tapped for Convnet {
@@ -126,9 +163,11 @@ impl Tapped for Convnet {
         let mut x = input.reshape([batch, channels, height, width]);
         for (conv, pool) in self.conv.iter().zip(&self.pool) {
             x = tap.conv2d(conv, x, self.activation);
-            if pool.size() > 1 {
-                x = tap.max_pool2d(pool, x);
-            }
+            x = match pool {
+                Pool::None => x,
+                Pool::Max(pool) => tap.max_pool2d(pool, x),
+                Pool::Mean(pool) => tap.avg_pool2d(pool, x),
+            };
         }
         let mut x = x.flatten(1, 3);
         let (last, hidden) = self.fc.split_last().expect("built with an output layer");

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use cnn::{Cnn, CnnConfig};
-pub use convnet::{Convnet, ConvnetConfig, Convolution};
+pub use convnet::{Convnet, ConvnetConfig, Convolution, Pooling};
 pub use lenet5::{Lenet5, Lenet5Config};
 pub use mlp::{Mlp, MlpConfig};
 pub use transformer::{Transformer, TransformerConfig};

@@ -38,7 +38,8 @@ pub(crate) fn architectures(activation: Activation) -> Vec<(Architecture, InputS
         Architecture::Mlp(MlpConfig { hidden: vec![6, 4], activation, batch_norm, ..MlpConfig::default() })
     };
     let conv = |stride, padding, pool| Convolution { channels: 3, kernel: 3, stride, padding, pool };
-    let convnet = ConvnetConfig { conv: vec![conv(1, 1, 2), conv(2, 0, 1)], hidden: vec![4], activation };
+    let conv = vec![conv(1, 1, 2), conv(2, 0, 1)];
+    let convnet = ConvnetConfig { conv, hidden: vec![4], activation, ..ConvnetConfig::default() };
     let transformer = |norm_first| {
         Architecture::Transformer(TransformerConfig {
             width: 8,
