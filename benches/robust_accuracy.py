@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Robust accuracy of a run of `mnist-robust` by Crucible and by torchattacks, on the same weights and pictures.
 
-    python3 benches/robust_accuracy.py RUN [--count 1000] [--eps 0.3] [--norm linf|l2] [--auto] [--crucible FILE]
+    python3 benches/robust_accuracy.py RUN [--count 1000] [--eps 0.3] [--norm linf|l2] [--auto] [--seed 0] [--crucible FILE]
 
 Prints the accuracy on the first test pictures that is left by PGD (40 steps of ε/30 from a random start), and with --auto
 by AutoAttack: torchattacks' APGD-CE, APGD-T, FAB-T (100 steps each) and Square (5,000 queries) one after another on what
@@ -49,6 +49,7 @@ def main():
     parser.add_argument("--eps", type=float, default=0.3)
     parser.add_argument("--norm", default="linf")
     parser.add_argument("--auto", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--crucible", default=os.path.join(ROOT, "target", "release", "crucible"))
     a = parser.parse_args()
     net = Convnet()
@@ -62,12 +63,12 @@ def main():
     methods = {"pgd": [lambda: pgd(net, eps=a.eps, alpha=a.eps / 30, steps=40, random_start=True)]}
     if a.auto:
         methods["auto"] = [
-            lambda: torchattacks.APGD(net, **common, steps=100, loss="ce", seed=0),
-            lambda: torchattacks.APGDT(net, **common, steps=100, n_classes=10, seed=0),
-            lambda: torchattacks.FAB(net, **common, steps=100, multi_targeted=True, n_classes=10, seed=0),
-            lambda: torchattacks.Square(net, **common, n_queries=5000, seed=0)]
+            lambda: torchattacks.APGD(net, **common, steps=100, loss="ce", seed=a.seed),
+            lambda: torchattacks.APGDT(net, **common, steps=100, n_classes=10, seed=a.seed),
+            lambda: torchattacks.FAB(net, **common, steps=100, multi_targeted=True, n_classes=10, seed=a.seed),
+            lambda: torchattacks.Square(net, **common, n_queries=5000, seed=a.seed)]
     for name, attacks in methods.items():
-        torch.manual_seed(0)
+        torch.manual_seed(a.seed)
         start = time.time()
         standing = net(x).argmax(1) == y
         for make in attacks:
@@ -78,7 +79,7 @@ def main():
             standing[rows] = ~((net(moved).argmax(1) != y[rows]) & (size <= a.eps * (1 + 1e-5) + 1e-6))
         theirs, seconds = float(standing.float().mean()), time.time() - start
         command = [a.crucible, "attack", a.run, "--method", name, "--norm", a.norm, "--eps", str(a.eps),
-                   "--count", str(a.count), "--json"]
+                   "--count", str(a.count), "--seed", str(a.seed + 1), "--json"]
         ours = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
         print(json.dumps({"attack": name, "norm": a.norm, "eps": a.eps, "count": a.count, "ours": ours["robust_accuracy"],
                           "torchattacks": theirs, "seconds": round(ours["seconds"], 1),
