@@ -7,33 +7,24 @@
 //!
 //! [`Distillation`] is an objective of training: a network learns from another one's answers, and can be far smaller.
 
-mod affine;
 mod archive;
-pub mod calibration;
 mod coding;
 mod distillation;
-mod equalize;
 mod error;
-mod fold;
 mod network;
-mod observe;
 mod parameters;
-mod program;
 pub mod pruning;
-mod quantize;
-mod sensitivity;
+mod quantization;
 mod sharing;
 mod stored;
 
-pub use affine::Affine;
 pub use archive::{Archive, Arithmetic};
 pub use distillation::{Answer, DistillConfig, DistillError, DistillProblem, Distillation, FeaturesConfig};
 pub use error::{ArchiveError, CompressError};
-pub use fold::integer_graph;
 pub use network::{Compressed, OpenError};
-pub use observe::{Observed, observe};
-pub use program::Program;
-pub use quantize::{ActivationFormat, QuantizeConfig, WeightFormat, quantize};
-pub use sensitivity::{Sensitivity, sensitivity};
+pub use quantization::{
+    ActivationFormat, Affine, Observed, Program, QuantizeConfig, Sensitivity, WeightFormat, calibration,
+    integer_graph, observe, quantize, sensitivity,
+};
 pub use sharing::share;
 pub use stored::{Coded, Integers, Stored};

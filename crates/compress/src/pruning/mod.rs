@@ -19,7 +19,10 @@ pub use masked::Masked;
 pub use structured::{Norm, Shrunk, Structured, shrink};
 pub use two_four::TwoFour;
 
-use crate::{CompressError, fold::is_weighted, parameters::parameter};
+use crate::{
+    CompressError,
+    parameters::{is_weighted, parameter},
+};
 
 /// For each parameter, by name, whether its weights stay, in the order of their tensor.
 pub type Masks = BTreeMap<String, Vec<bool>>;

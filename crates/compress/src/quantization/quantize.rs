@@ -11,13 +11,16 @@ use crucible_models::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Affine, Archive, Arithmetic, CompressError, Observed, Program, Stored,
+use super::{
+    Affine, Observed, Program,
     calibration::{CalibrationConfig, Percentile},
     equalize::equalize,
-    fold::{fold, integer_graph, is_weighted},
+    fold::{fold, integer_graph},
     observe,
-    parameters::parameter,
+};
+use crate::{
+    Archive, Arithmetic, CompressError, Stored,
+    parameters::{is_weighted, parameter},
 };
 
 /// What to make integers, and how.

@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use crucible_models::{Graph, Network, NoTap, Tapped};
 
-use crate::{CompressError, Compressed, QuantizeConfig, fold::is_weighted, quantize};
+use crate::{CompressError, Compressed, QuantizeConfig, parameters::is_weighted, quantize};
 
 /// What compressing one layer alone does to a network.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,12 +8,15 @@ use crucible_kernels::int8::{ConvShape, PackedWeights, Path, PoolShape};
 use crucible_models::{Activation, Graph, Node, Operation, Read, Value};
 
 use super::{
-    Kind, Program, Segment, Slot,
+    Kind, Program, Slot,
     product::{Dequantize, Layer, Product, Requantize},
+    segments::segments,
     step::{Action, Step},
+    weights::{channels_last, sums, table},
 };
 use crate::{
-    Affine, Archive, Arithmetic, CompressError, Integers, Stored, fold::is_weighted, parameters::parameter,
+    Affine, Archive, Arithmetic, CompressError, Integers, Stored,
+    parameters::{is_weighted, parameter},
 };
 
 /// Bytes of a value, and what they stand for.
@@ -362,51 +365,4 @@ impl<'a> Builder<'a> {
 /// Channels, height and width of a picture that is read.
 fn picture(read: &Read) -> [usize; 3] {
     read.shape.as_slice().try_into().expect("pictures have three axes")
-}
-
-/// The sum of the weights of each output.
-fn sums(weights: &Integers) -> Vec<i32> {
-    let rows = weights.values.chunks(weights.inputs().max(1));
-    rows.map(|row| row.iter().map(|weight| i32::from(*weight)).sum()).collect()
-}
-
-/// Rows `[channels, positions]` to rows `[positions, channels]`.
-fn channels_last(values: &[i8], inputs: usize, channels: usize) -> Vec<i8> {
-    let positions = inputs / channels;
-    let row = |row: &[i8]| -> Vec<i8> {
-        (0..inputs).map(|i| row[i % channels * positions + i / channels]).collect()
-    };
-    values.chunks_exact(inputs).flat_map(row).collect()
-}
-
-/// An activation as a function of bytes.
-fn table(activation: Activation, from: Affine, to: Affine) -> [u8; 256] {
-    let device = Device::flex();
-    let inputs: Vec<f32> = (0..=255).map(|byte| from.dequantize(byte)).collect();
-    let outputs = activation.forward(burn::tensor::Tensor::<1>::from_floats(inputs.as_slice(), &device));
-    let outputs = outputs.into_data().try_to_vec::<f32>().expect("networks here hold f32");
-    std::array::from_fn(|byte| to.quantize(outputs[byte]))
-}
-
-/// Steps that take one example at a time, side by side; what none but they read needs room for one example only.
-fn segments(steps: Vec<Step>, slots: &mut [Slot]) -> Vec<Segment> {
-    let mut segments: Vec<Segment> = Vec::new();
-    for step in steps {
-        let each = step.takes_one();
-        match segments.last_mut() {
-            Some(segment) if segment.each && each => segment.steps.push(step),
-            _ => segments.push(Segment { steps: vec![step], each }),
-        }
-    }
-    for (slot, room) in slots.iter_mut().enumerate().skip(1) {
-        let touched = segments
-            .iter()
-            .filter(|segment| segment.steps.iter().any(|step| step.to == slot || step.from.contains(&slot)));
-        let touched: Vec<bool> = touched.map(|segment| segment.each).collect();
-        // The network's output is read at the end, which no segment is.
-        let is_read =
-            segments.iter().flat_map(|segment| &segment.steps).any(|step| step.from.contains(&slot));
-        room.all = touched != [true] || !is_read;
-    }
-    segments
 }

@@ -6,7 +6,9 @@
 
 mod build;
 mod product;
+mod segments;
 mod step;
+mod weights;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -16,7 +18,8 @@ use crucible_kernels::int8::Path;
 use crucible_models::Network;
 use rayon::prelude::*;
 
-use crate::{Archive, CompressError, fold::integer_graph};
+use super::fold::integer_graph;
+use crate::{Archive, CompressError};
 use step::{Buffers, Step};
 
 /// A compressed network, ready to compute.

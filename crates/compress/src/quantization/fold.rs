@@ -1,7 +1,7 @@
 //! Batch norm folded into the layer before it.
 
 use burn::tensor::Device;
-use crucible_models::{Graph, Network, Node, Operation, Value, layers::BatchNorm, weights::State};
+use crucible_models::{Graph, Network, Operation, Value, layers::BatchNorm, weights::State};
 
 use crate::CompressError;
 use crate::parameters::{parameter, rows};
@@ -62,9 +62,4 @@ fn is_identity(norm: &BatchNorm) -> bool {
     let [scale, offset] =
         norm.affine().map(|values| values.into_data().try_to_vec::<f32>().expect("networks here hold f32"));
     scale.iter().all(|scale| (scale - 1.0).abs() < 1e-6) && offset.iter().all(|offset| *offset == 0.0)
-}
-
-/// Whether a node is a layer whose weights are quantized.
-pub(crate) fn is_weighted(node: &Node) -> bool {
-    matches!(node.operation, Operation::Linear(..) | Operation::Conv2d(..))
 }
