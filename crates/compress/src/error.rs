@@ -76,6 +76,9 @@ pub enum CompressError {
     /// An architecture whose layers cannot be made narrower.
     #[error("no channels can be removed: {0}; without --structured weights can")]
     FixedWidths(&'static str),
+    /// A range that holds so few of the values, or more than all.
+    #[error("`percent` is {0}, and must be from 50 to 100")]
+    Percent(f64),
     /// The forward pass is no graph.
     #[error(transparent)]
     Untapped(#[from] crucible_models::Untapped),

@@ -96,6 +96,7 @@ fn what_cannot_be_done_is_said_and_leaves_nothing() {
             &["run", "--int8", "--examples", "0"][..],
             "calibration has no examples; it takes at least one, and some hundreds to be good",
         ),
+        (&["run", "--int8", "--set", "percent=200"], "`percent` is 200, and must be from 50 to 100"),
         (&["run", "--int4", "--group", "1"], "a group holds at least 2 weights, not 1"),
         (
             &["run", "--int8", "--keep", "conv7"],

@@ -173,6 +173,9 @@ fn chosen(graph: &Graph, config: &QuantizeConfig) -> Result<Vec<String>, Compres
             return Err(CompressError::Group(group));
         }
     }
+    if let ActivationFormat::Static { calibration } = &config.activations {
+        calibration.calibration().check()?;
+    }
     let all: Vec<&Node> = graph.nodes.iter().filter(|node| is_weighted(node)).collect();
     if let Some(name) = config.keep.iter().find(|name| !all.iter().any(|node| node.name == **name)) {
         let layers = all.iter().map(|node| node.name.clone()).collect();

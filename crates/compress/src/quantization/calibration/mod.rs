@@ -14,10 +14,19 @@ pub use min_max::MinMax;
 pub use mse::Mse;
 pub use percentile::Percentile;
 
-use crate::{Affine, Observed};
+use crate::{Affine, CompressError, Observed};
 
 /// How the range of an activation is chosen. Values outside of it become its ends.
 pub trait Calibration {
+    /// Whether its settings make sense.
+    ///
+    /// # Errors
+    ///
+    /// Where one of them has a value that it cannot have.
+    fn check(&self) -> Result<(), CompressError> {
+        Ok(())
+    }
+
     /// The range from the values seen.
     fn range(&self, observed: &Observed) -> [f32; 2];
 }

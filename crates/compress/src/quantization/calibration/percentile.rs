@@ -2,7 +2,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Calibration;
-use crate::Observed;
+use crate::{CompressError, Observed};
 
 /// The range that holds a share of the values, as many cut off at each end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +20,13 @@ impl Default for Percentile {
 }
 
 impl Calibration for Percentile {
+    fn check(&self) -> Result<(), CompressError> {
+        match (50.0..=100.0).contains(&self.percent) {
+            true => Ok(()),
+            false => Err(CompressError::Percent(self.percent)),
+        }
+    }
+
     fn range(&self, observed: &Observed) -> [f32; 2] {
         let count: u64 = observed.bins.iter().sum();
         let outside = (count as f64 * (1.0 - self.percent / 100.0) / 2.0).max(0.0);
