@@ -20,15 +20,18 @@ pub struct Auto {
     /// Gradient steps of each attack, towards each class.
     #[schemars(range(min = 1))]
     pub steps: u32,
+    /// Random starts of `apgd-ce` and `apgd-t`; all must fail for an example to stand.
+    #[schemars(range(min = 1))]
+    pub restarts: u32,
     /// Queries of `square`.
     #[schemars(range(min = 1))]
     pub queries: u32,
 }
 
 impl Default for Auto {
-    /// The standard version: 100 steps, 5000 queries.
+    /// The standard version: 100 steps from one start, 5000 queries.
     fn default() -> Self {
-        Self { steps: 100, queries: 5000 }
+        Self { steps: 100, restarts: 1, queries: 5000 }
     }
 }
 
@@ -51,12 +54,12 @@ impl Attack for Auto {
         let model = victim.gradients();
         let mut found = Found::new(batch, threat, model);
         doubt(model, batch, &mut found);
-        let steps = self.steps;
+        let Self { steps, restarts, queries } = *self;
         let members: [(&'static str, &dyn Attack); 4] = [
-            ("apgd-ce", &ApgdCe { steps, ..ApgdCe::default() }),
-            ("apgd-t", &ApgdT { steps, ..ApgdT::default() }),
+            ("apgd-ce", &ApgdCe { steps, restarts }),
+            ("apgd-t", &ApgdT { steps, restarts, ..ApgdT::default() }),
             ("fab-t", &FabT { steps, ..FabT::default() }),
-            ("square", &Square { queries: self.queries, ..Square::default() }),
+            ("square", &Square { queries, ..Square::default() }),
         ];
         let mut white_box = true;
         for (name, attack) in members {
