@@ -17,7 +17,6 @@ mod error;
 mod found;
 mod loss;
 mod plane;
-mod registry;
 mod threat;
 mod transfer;
 mod victim;

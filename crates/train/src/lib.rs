@@ -21,6 +21,7 @@ pub mod losses;
 mod metrics_log;
 mod objective;
 pub mod optimizers;
+mod registry;
 mod rule;
 pub mod run_folder;
 pub mod schedules;

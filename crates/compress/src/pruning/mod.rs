@@ -11,8 +11,7 @@ use crucible_models::{
     Graph,
     weights::{HostTensor, State},
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use crucible_train::registry;
 
 pub use magnitude::{Magnitude, Scope};
 pub use masked::Masked;
@@ -47,35 +46,10 @@ pub trait Criterion {
     fn masks(&self, weights: &BTreeMap<&str, &HostTensor>, share: f64) -> Masks;
 }
 
-/// One line a criterion: its variant, which is also the type of its settings, and the name that commands use.
-macro_rules! criteria {
-    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
-        /// Any of the criteria.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(tag = "name")]
-        pub enum CriterionConfig {
-            $($(#[doc = $doc])* #[serde(rename = $name)] $variant($variant),)*
-        }
+registry! {
+    /// Any of the criteria.
+    pub enum CriterionConfig: Criterion by criterion;
 
-        impl CriterionConfig {
-            /// Every one as its name, what it is, and its default settings.
-            #[must_use]
-            pub fn all() -> Vec<(&'static str, &'static str, Self)> {
-                vec![$(($name, concat!($($doc),*).trim_ascii(), Self::$variant($variant::default())),)*]
-            }
-
-            /// The criterion itself.
-            #[must_use]
-            pub fn criterion(&self) -> &dyn Criterion {
-                match self {
-                    $(Self::$variant(settings) => settings,)*
-                }
-            }
-        }
-    };
-}
-
-criteria! {
     /// The smallest weights go.
     Magnitude = "magnitude",
     /// Of each four neighbours the two smallest go.

@@ -14,8 +14,7 @@ mod loss;
 mod normal;
 mod rmia;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use crucible_train::registry;
 
 pub use calibrated_loss::CalibratedLoss;
 pub use confidence::confidence;
@@ -93,43 +92,10 @@ pub trait Attack {
     fn run(&self, evidence: Evidence<'_>) -> Result<Vec<f64>, PrivacyError>;
 }
 
-/// One line an attack: its variant, whose kebab-case name recipes and commands use, and its configuration.
-macro_rules! attacks {
-    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
-        /// Which attack, and its settings.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(tag = "name", rename_all = "kebab-case")]
-        pub enum AttackConfig {
-            $($(#[doc = $doc])* #[serde(rename = $name)] $variant($variant),)*
-        }
+registry! {
+    /// Which attack, and its settings.
+    pub enum AttackConfig: Attack by attack;
 
-        impl AttackConfig {
-            /// Every attack as its name, what it is, and its default settings.
-            #[must_use]
-            pub fn all() -> Vec<(&'static str, &'static str, Self)> {
-                vec![$(($name, concat!($($doc),*).trim_ascii(), Self::$variant($variant::default())),)*]
-            }
-
-            /// The name that recipes and commands use.
-            #[must_use]
-            pub fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$variant(_) => $name,)*
-                }
-            }
-
-            /// The attack itself.
-            #[must_use]
-            pub fn attack(&self) -> &dyn Attack {
-                match self {
-                    $(Self::$variant(attack) => attack,)*
-                }
-            }
-        }
-    };
-}
-
-attacks! {
     /// Whether the model's answer is right, which needs its label alone.
     LabelOnly = "label-only",
     /// The model's own loss: low for a member.

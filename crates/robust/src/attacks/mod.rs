@@ -15,6 +15,7 @@ mod rfgsm;
 mod square;
 mod universal;
 
+use crucible_train::registry;
 use rand_chacha::ChaCha8Rng;
 
 pub use apgd_ce::ApgdCe;
@@ -32,9 +33,7 @@ pub use rfgsm::Rfgsm;
 pub use square::Square;
 pub use universal::Universal;
 
-use crate::{
-    Access, Adversarial, Batch, Norm, RobustError, Threat, Victim, found::Found, registry::registry,
-};
+use crate::{Access, Adversarial, Batch, Norm, RobustError, Threat, Victim, found::Found};
 use crucible_models::Differentiable;
 
 /// A way to look for inputs that a model gets wrong.

@@ -8,6 +8,7 @@ mod reconstruct;
 mod spectral;
 
 use crucible_models::{Differentiable, Featured};
+use crucible_train::registry;
 use rand_chacha::ChaCha8Rng;
 
 pub use clustering::Clustering;
@@ -15,7 +16,7 @@ pub use plant::{Corner, Patch, Plant, Planted, Trigger};
 pub use reconstruct::Reconstruct;
 pub use spectral::Spectral;
 
-use crate::{Batch, RobustError, registry::registry};
+use crate::{Batch, RobustError};
 
 /// The model that may have a backdoor.
 #[derive(Clone, Copy)]

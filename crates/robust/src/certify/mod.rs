@@ -8,6 +8,7 @@ mod smoothing;
 use burn::tensor::{Device, Tensor};
 use crucible_measure::argmax;
 use crucible_models::{Classifier, Scaling, Tapped};
+use crucible_train::registry;
 use rand_chacha::ChaCha8Rng;
 
 pub use crown_ibp::CrownIbp;
@@ -16,7 +17,7 @@ pub use interval::{Bounds, Ibp, NoBounds, interval_bounds};
 pub(crate) use interval::{boxes, worst_logits};
 pub use smoothing::{Smoothed, Smoothing};
 
-use crate::{Batch, Norm, RobustError, Threat, registry::registry};
+use crate::{Batch, Norm, RobustError, Threat};
 
 /// The classifier that a certificate speaks of.
 #[derive(Clone, Copy)]

@@ -6,8 +6,7 @@ mod min_max;
 mod mse;
 mod percentile;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use crucible_train::registry;
 
 pub use entropy::Entropy;
 pub use min_max::MinMax;
@@ -31,43 +30,10 @@ pub trait Calibration {
     fn range(&self, observed: &Observed) -> [f32; 2];
 }
 
-/// One line a calibration: its variant, which is also the type of its settings, and the name that commands use.
-macro_rules! calibrations {
-    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
-        /// Any of the calibrations.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(tag = "name")]
-        pub enum CalibrationConfig {
-            $($(#[doc = $doc])* #[serde(rename = $name)] $variant($variant),)*
-        }
+registry! {
+    /// Any of the calibrations.
+    pub enum CalibrationConfig: Calibration by calibration;
 
-        impl CalibrationConfig {
-            /// Every one as its name, what it is, and its default settings.
-            #[must_use]
-            pub fn all() -> Vec<(&'static str, &'static str, Self)> {
-                vec![$(($name, concat!($($doc),*).trim_ascii(), Self::$variant($variant::default())),)*]
-            }
-
-            /// The name that commands use.
-            #[must_use]
-            pub fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$variant(_) => $name,)*
-                }
-            }
-
-            /// The calibration itself.
-            #[must_use]
-            pub fn calibration(&self) -> &dyn Calibration {
-                match self {
-                    $(Self::$variant(settings) => settings,)*
-                }
-            }
-        }
-    };
-}
-
-calibrations! {
     /// The whole range seen.
     MinMax = "min-max",
     /// Without the outermost values.

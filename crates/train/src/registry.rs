@@ -1,7 +1,10 @@
-//! The lists that name attacks, certificates and detectors.
+//! The lists that name algorithms by which other crates attack, certify, compress: one line each.
 
 /// One line an algorithm: its variant, which is also the type of its settings, and the name that recipes and commands use.
 /// The first line names the enum of all, the trait that each is one of, and the method that gives it as such.
+///
+/// Whoever uses it depends on `serde` and `schemars`, whose derives it names.
+#[macro_export]
 macro_rules! registry {
     (
         $(#[doc = $about:literal])*
@@ -40,5 +43,3 @@ macro_rules! registry {
         }
     };
 }
-
-pub(crate) use registry;
