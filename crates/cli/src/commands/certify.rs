@@ -121,17 +121,13 @@ fn section(
     clean: &Proportion,
     verified: &Proportion,
 ) -> Section {
-    let value = |proportion: &Proportion| {
-        let Interval { low, high } = proportion.interval(CONFIDENCE);
-        Value::percent_interval(proportion.estimate(), [low, high], 2)
-    };
     let (norm, eps) = (threat.norm(), threat.eps());
     let mut facts = vec![
         Fact::new("Certificate", Value::text(config.name())),
         Fact::new("Ball", Value::text(format!("{norm} of radius {eps}"))),
         Fact::new("Examples", Value::text(format!("{} of the {split} split", clean.trials))),
-        Fact::new("Accuracy", value(clean)),
-        Fact::new("Verified accuracy", value(verified)),
+        Fact::new("Accuracy", findings::share(clean)),
+        Fact::new("Verified accuracy", findings::share(verified)),
     ];
     facts.extend(settings(config).into_iter().map(|(key, value)| Fact::new(key, Value::text(value))));
     Section::new(name, format!("Certain within {norm} {eps}"))

@@ -21,7 +21,10 @@ pub(crate) use plan::{PLAN, START};
 
 use crate::{
     error::CliError,
-    findings::sides::{Side, Sides},
+    findings::{
+        classification,
+        sides::{Side, Sides},
+    },
     output::{Output, Status},
     run::Run,
     settings::settings,
@@ -167,9 +170,9 @@ fn sides(before: &Run, after: &Run, data: &Dataset, batch: usize) -> Result<Side
     let [evaluated, evaluated_after] = [before, after].map(measure);
     let [[one, many], [one_after, many_after]] = times(before, after, examples, batch);
     let side = |run: &Run, evaluation: &Evaluation, one: f64, many: f64| -> Result<Side, CliError> {
-        let correct = evaluation.accuracy.map(|share| (share * examples.len() as f64).round() as u64);
+        let accuracy = classification(evaluation, examples, task).map(|found| found.confusion.accuracy());
         let (file, memory) = (run.folder.read(name::MODEL)?.len() as u64, memory(&run.network));
-        Ok(Side { correct, loss: evaluation.loss, bytes: file, memory, one, many })
+        Ok(Side { accuracy, loss: evaluation.loss, bytes: file, memory, one, many })
     };
     let agreement = evaluated.accuracy.map(|_| {
         (0..examples.len()).filter(|i| evaluated.class(*i) == evaluated_after.class(*i)).count() as u64

@@ -1,11 +1,11 @@
 use crucible_compress::DistillConfig;
-use crucible_data::Examples;
-use crucible_measure::{Interval, Proportion};
+use crucible_data::{Examples, Task};
+use crucible_measure::Proportion;
 use crucible_models::summarize;
 use crucible_report::{Block, Column, Fact, Level, Note, Section, Table, Value};
 use crucible_train::{Evaluation, evaluate};
 
-use super::CONFIDENCE;
+use super::{classification, share};
 use crate::{distill::teacher, run::Run};
 
 /// What the student makes of a split beside its teacher.
@@ -31,7 +31,7 @@ pub(super) fn section(
     facts.push(alike(&given, student, examples.len()));
     section.block(Block::Facts { facts }).block(Table {
         columns: vec![Column::left(""), Column::right("Teacher"), Column::right("Student")],
-        rows: rows(&[(&teacher, &given), (run, student)], split, examples.len()),
+        rows: rows([(&teacher, &given), (run, student)], (split, examples), task),
         caption: format!("Both networks on the {split} split, with the student's loss."),
     })
 }
@@ -58,10 +58,15 @@ fn alike(teacher: &Evaluation, student: &Evaluation, examples: usize) -> Fact {
         return Fact::new("Mean squared difference of standardised predictions", Value::number(mean, 4));
     }
     let same = (0..examples).filter(|index| teacher.class(*index) == student.class(*index)).count();
-    Fact::new("Same class from both", share(same as u64, examples as u64))
+    let alike = Proportion { successes: same as u64, trials: examples as u64 };
+    Fact::new("Same class from both", share(&alike))
 }
 
-fn rows(sides: &[(&Run, &Evaluation); 2], split: &str, examples: usize) -> Vec<Vec<Value>> {
+fn rows(
+    sides: [(&Run, &Evaluation); 2],
+    (split, examples): (&str, &Examples),
+    task: &Task,
+) -> Vec<Vec<Value>> {
     let row = |name: String, value: &dyn Fn(&Run, &Evaluation) -> Value| {
         let values = sides.iter().map(|(run, evaluation)| value(run, evaluation));
         [Value::text(name)].into_iter().chain(values).collect()
@@ -73,18 +78,12 @@ fn rows(sides: &[(&Run, &Evaluation); 2], split: &str, examples: usize) -> Vec<V
             Value::count(summarize(&run.network, features, &run.device).parameters)
         }),
     ];
-    if sides.iter().all(|(_, evaluation)| evaluation.accuracy.is_some()) {
-        let accuracy = |_: &Run, evaluation: &Evaluation| {
-            let right = evaluation.accuracy.unwrap_or_default() * examples as f64;
-            share(right.round() as u64, examples as u64)
-        };
-        rows.insert(0, row(format!("Accuracy, {examples} {split}"), &accuracy));
+    let accuracy = |evaluation: &Evaluation| {
+        classification(evaluation, examples, task).map(|found| share(&found.confusion.accuracy()))
+    };
+    if let [Some(given), Some(own)] = sides.map(|(_, evaluation)| accuracy(evaluation)) {
+        let name = Value::text(format!("Accuracy, {} {split}", examples.len()));
+        rows.insert(0, vec![name, given, own]);
     }
     rows
-}
-
-fn share(successes: u64, trials: u64) -> Value {
-    let proportion = Proportion { successes, trials };
-    let Interval { low, high } = proportion.interval(CONFIDENCE);
-    Value::percent_interval(proportion.estimate(), [low, high], 2)
 }

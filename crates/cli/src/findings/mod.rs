@@ -174,6 +174,12 @@ pub(crate) fn write(
     Ok(summary)
 }
 
+/// A share of examples with its interval, as reports show it.
+pub(crate) fn share(proportion: &Proportion) -> Value {
+    let Interval { low, high } = proportion.interval(CONFIDENCE);
+    Value::percent_interval(proportion.estimate(), [low, high], 2)
+}
+
 fn add_result(
     report: &mut Report,
     split: &str,

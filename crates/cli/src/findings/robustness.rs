@@ -9,7 +9,7 @@ use crucible_report::{
 use crucible_robust::{Adversarial, Batch, Norm, Threat};
 use serde_json::json;
 
-use super::{CONFIDENCE, percent, short};
+use super::{CONFIDENCE, percent, share, short};
 use crate::view::View;
 
 /// Columns between pictures.
@@ -103,16 +103,12 @@ impl Robustness {
 
     /// The section of the report.
     pub(crate) fn section(&self, sheet: Option<Gallery>) -> Section {
-        let value = |proportion: &Proportion| {
-            let Interval { low, high } = proportion.interval(CONFIDENCE);
-            Value::percent_interval(proportion.estimate(), [low, high], 2)
-        };
         let mut facts = vec![
             Fact::new("Attack", Value::text(self.method)),
             Fact::new("Ball", Value::text(format!("{} of radius {}", self.threat.norm(), self.threat.eps()))),
             Fact::new("Examples", Value::text(format!("{} of the {} split", self.robust.trials, self.split))),
-            Fact::new("Accuracy without attack", value(&self.clean)),
-            Fact::new("Robust accuracy", value(&self.robust)),
+            Fact::new("Accuracy without attack", share(&self.clean)),
+            Fact::new("Robust accuracy", share(&self.robust)),
         ];
         if let Some(from) = &self.from {
             facts.push(Fact::new("Inputs found on", Value::text(from.clone())));
@@ -145,7 +141,7 @@ impl Robustness {
             });
         }
         let rows = self.classes.iter().map(|(class, robust)| {
-            vec![Value::text(class.clone()), value(robust), Value::count(robust.trials)]
+            vec![Value::text(class.clone()), share(robust), Value::count(robust.trials)]
         });
         section = section.block(Table {
             columns: vec![Column::left("Class"), Column::right("Robust accuracy"), Column::right("Examples")],

@@ -4,7 +4,7 @@ use crucible_measure::{Interval, Proportion};
 use crucible_report::{Bar, BarChart, Chart, Column, Fact, Figure, Table, Value};
 use serde_json::json;
 
-use super::{CONFIDENCE, percent};
+use super::{CONFIDENCE, percent, share};
 
 /// Both networks, measured on the same examples.
 pub(crate) struct Sides {
@@ -22,7 +22,7 @@ pub(crate) struct Sides {
 /// One of the two networks.
 pub(crate) struct Side {
     /// Examples whose class is right, where there are classes.
-    pub(crate) correct: Option<u64>,
+    pub(crate) accuracy: Option<Proportion>,
     pub(crate) loss: f64,
     /// Of the file of weights.
     pub(crate) bytes: u64,
@@ -35,8 +35,9 @@ pub(crate) struct Side {
 }
 
 impl Sides {
-    fn accuracy(&self, side: &Side) -> Option<Proportion> {
-        side.correct.map(|successes| Proportion { successes, trials: self.examples })
+    /// Examples on which both give the same class, of all.
+    fn alike(&self) -> Option<Proportion> {
+        self.agreement.map(|successes| Proportion { successes, trials: self.examples })
     }
 
     /// Where the compressed network is slower than the one that it was made from.
@@ -57,17 +58,17 @@ impl Sides {
     /// What both sides are, for machines.
     pub(super) fn object(&self) -> serde_json::Value {
         let interval = |side: &Side| {
-            self.accuracy(side).map(|accuracy| {
+            side.accuracy.map(|accuracy| {
                 let Interval { low, high } = accuracy.interval(CONFIDENCE);
                 [low, high]
             })
         };
-        let estimate = |side: &Side| self.accuracy(side).and_then(|accuracy| accuracy.estimate());
+        let estimate = |side: &Side| side.accuracy.and_then(|accuracy| accuracy.estimate());
         let Self { before, after, .. } = self;
         json!({
             "accuracy": estimate(after), "accuracy_before": estimate(before),
             "accuracy_interval": interval(after), "accuracy_before_interval": interval(before),
-            "agreement": self.agreement.map(|count| count as f64 / self.examples as f64),
+            "agreement": self.alike().and_then(|alike| alike.estimate()),
             "loss": after.loss, "loss_before": before.loss, "split": self.split, "count": self.examples,
             "bytes": after.bytes, "bytes_before": before.bytes, "memory": after.memory, "memory_before": before.memory,
             "ms": after.many, "ms_before": before.many, "batch": self.batch, "ms_one": after.one,
@@ -83,8 +84,7 @@ impl Sides {
             .map(|(name, before, after)| format!("{name:<34} {before:>26} {after:>26}"));
         let head = format!("{:<34} {:>26} {:>26}", "", "before", "after");
         let mut lines: Vec<String> = [head].into_iter().chain(rows).collect();
-        if let Some(agreement) = self.agreement {
-            let alike = Proportion { successes: agreement, trials: self.examples };
+        if let Some(alike) = self.alike() {
             lines.push(format!("Both give the same class to {} of the examples.", percent(&alike)));
         }
         lines.extend(self.slower());
@@ -96,13 +96,7 @@ impl Sides {
         let pair = |name: &str, value: &dyn Fn(&Side) -> Value| {
             (name.to_owned(), value(&self.before), value(&self.after))
         };
-        let accuracy = |side: &Side| match self.accuracy(side) {
-            Some(accuracy) => {
-                let Interval { low, high } = accuracy.interval(CONFIDENCE);
-                Value::percent_interval(accuracy.estimate(), [low, high], 2)
-            }
-            None => Value::Missing,
-        };
+        let accuracy = |side: &Side| side.accuracy.as_ref().map_or(Value::Missing, share);
         let kibibytes = |bytes: u64| Value::quantity(bytes as f64 / 1024.0, 1, "KiB");
         let batch = self.batch as f64;
         vec![
@@ -140,10 +134,7 @@ impl Sides {
 
     /// How often both answer alike.
     pub(super) fn fact(&self) -> Option<Fact> {
-        let alike = Proportion { successes: self.agreement?, trials: self.examples };
-        let Interval { low, high } = alike.interval(CONFIDENCE);
-        let value = Value::percent_interval(alike.estimate(), [low, high], 2);
-        Some(Fact::new("Same class from both", value))
+        Some(Fact::new("Same class from both", share(&self.alike()?)))
     }
 
     /// The files as bars.
