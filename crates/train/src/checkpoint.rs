@@ -1,6 +1,6 @@
 //! The whole state of training in one file.
 //!
-//! A safetensors file with the tensors `model/…`, `average/…` and `optimizer/…`, and the rest as JSON in its metadata.
+//! A safetensors file with the tensors `model/…`, `average/…`, `optimizer/…` and `rule/…`, and the rest as JSON in its metadata.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +17,8 @@ pub(crate) struct Checkpoint {
     pub(crate) model: State,
     pub(crate) average: Option<State>,
     pub(crate) optimizer: UpdaterState,
+    /// What the update rule has learned.
+    pub(crate) rule: State,
     pub(crate) history: History,
 }
 
@@ -42,6 +44,7 @@ impl Checkpoint {
             ("model", Some(self.model)),
             ("average", self.average),
             ("optimizer", Some(self.optimizer.tensors)),
+            ("rule", Some(self.rule)),
         ];
         for (part, state) in parts {
             tensors
@@ -76,6 +79,7 @@ impl Checkpoint {
             model: part("model"),
             average: header.has_average.then(|| part("average")),
             optimizer: UpdaterState { tensors: part("optimizer"), counters: header.counters },
+            rule: part("rule"),
             history: header.history,
         };
         checkpoint.check_optimizer().map_err(damaged)?;

@@ -3,7 +3,7 @@
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use crucible_data::epoch_order;
-use crucible_models::{Network, Training};
+use crucible_models::{Network, Training, weights::State};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{Batch, Batches, Objective, RunFolder, TrainError};
@@ -24,8 +24,8 @@ pub struct Moment {
 /// From the training examples and a network to the gradient that the optimizer steps by: which examples a step sees, and
 /// what becomes of their gradients.
 ///
-/// A rule finds everything anew from the moment and from what it left in the run folder, so that a job can go on from
-/// any checkpoint to the same bytes.
+/// A rule finds everything anew from the moment, from what it left in the run folder and from its [state](Self::state),
+/// so that a job can go on from any checkpoint to the same bytes.
 pub trait UpdateRule {
     /// Whether the steps keep the guarantee of `train.privacy`.
     fn is_private(&self) -> bool {
@@ -39,6 +39,23 @@ pub trait UpdateRule {
     /// Where a file of the rule cannot be read or written.
     fn begin(&mut self, _batches: &Batches<'_>, _folder: &RunFolder, _step: u64) -> Result<(), TrainError> {
         Ok(())
+    }
+
+    /// What the rule itself has learned so far, which checkpoints keep.
+    fn state(&self) -> State {
+        State::new()
+    }
+
+    /// Takes up what a checkpoint kept.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong where that is not this rule's.
+    fn restore(&mut self, state: &State) -> Result<(), String> {
+        match state.keys().next() {
+            Some(name) => Err(format!("`{name}` belongs to another way of training")),
+            None => Ok(()),
+        }
     }
 
     /// The examples of the step, none where it may not be taken, which ends training. What the step costs is on the disk
@@ -64,6 +81,11 @@ pub trait UpdateRule {
 
     /// The network after a step, with what may not change put back.
     fn settle(&self, network: Network) -> Network {
+        network
+    }
+
+    /// The network as it is measured and kept, of one that is being trained.
+    fn deployed(&self, network: Network) -> Network {
         network
     }
 

@@ -140,9 +140,10 @@ impl<'a> Trainer<'a> {
         let misfit = |source| TrainError::Weights { path: folder.path(name::LAST), source };
         let (network, average, history) = match Checkpoint::load(folder)? {
             None => (network.clone(), config.ema.map(|_| network), History::default()),
-            Some(Checkpoint { model, average, optimizer, history }) => {
+            Some(Checkpoint { model, average, optimizer, rule: learned, history }) => {
                 let damaged = |problem| TrainError::Damaged { path: folder.path(name::LAST), problem };
                 updater.restore(&optimizer, device).map_err(damaged)?;
+                rule.restore(&learned).map_err(damaged)?;
                 // Not a clone: clones share their running statistics, and the next line assigns others to them.
                 let average = average.map(|state| weights::assign(network.valid(), &state));
                 (
@@ -284,7 +285,7 @@ impl<'a> Trainer<'a> {
 
     /// The network to measure and keep.
     fn result(&self) -> Network {
-        self.average.clone().unwrap_or_else(|| self.network().valid())
+        self.rule.deployed(self.average.clone().unwrap_or_else(|| self.network().valid()))
     }
 
     fn complete_epoch(
@@ -351,8 +352,13 @@ impl<'a> Trainer<'a> {
         self.log.sync()?;
         (self.history.metrics_bytes, self.history.events_bytes) = self.log.lengths();
         let average = self.average.as_ref().map(weights::collect);
-        let checkpoint =
-            Checkpoint { model, average, optimizer: self.updater.state(), history: self.history.clone() };
+        let checkpoint = Checkpoint {
+            model,
+            average,
+            optimizer: self.updater.state(),
+            rule: self.rule.state(),
+            history: self.history.clone(),
+        };
         checkpoint.save(self.folder)
     }
 

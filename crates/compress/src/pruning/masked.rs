@@ -3,7 +3,10 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use crucible_models::{Network, weights::Path};
+use crucible_models::{
+    Network,
+    weights::{Path, State},
+};
 use crucible_train::{Batches, Moment, RunFolder, TrainError, UpdateRule};
 
 use super::Masks;
@@ -48,6 +51,14 @@ impl UpdateRule for Masked {
         self.rule.begin(batches, folder, step)
     }
 
+    fn state(&self) -> State {
+        self.rule.state()
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), String> {
+        self.rule.restore(state)
+    }
+
     fn sample(&mut self, batches: &Batches<'_>, moment: Moment) -> Result<Option<Vec<u32>>, TrainError> {
         self.rule.sample(batches, moment)
     }
@@ -68,6 +79,10 @@ impl UpdateRule for Masked {
     fn settle(&self, network: Network) -> Network {
         let network = self.rule.settle(network);
         network.map(&mut Weights { masks: &self.masks, path: Path::default() })
+    }
+
+    fn deployed(&self, network: Network) -> Network {
+        self.rule.deployed(network)
     }
 
     fn finish(&mut self, folder: &RunFolder) -> Result<(), TrainError> {
