@@ -288,7 +288,7 @@ mod tests {
         Archive {
             tensors: [
                 ("a.bias".to_owned(), Stored::Float(HostTensor { shape: vec![2], values: vec![0.5, -1.5] })),
-                ("a.weight".to_owned(), Stored::channels(&weight, &vec![0.0; channels])),
+                ("a.weight".to_owned(), Stored::channels(&weight)),
                 ("b.weight".to_owned(), Stored::groups(&weight, 4, group)),
                 ("c.weight".to_owned(), Stored::groups(&weight, 8, group)),
                 ("d.weight".to_owned(), Stored::Coded(Coded { tensor: shared, codebook })),

@@ -79,6 +79,20 @@ pub enum CompressError {
     /// A range that holds so few of the values, or more than all.
     #[error("`percent` is {0}, and must be from 50 to 100")]
     Percent(f64),
+    /// A file that cannot be so short.
+    #[error("the file can have {least} bytes at the least with these integers, not {bytes}")]
+    TooLong {
+        /// Bytes that were allowed.
+        bytes: usize,
+        /// Bytes of the shortest.
+        least: usize,
+    },
+    /// Learned steps of another network.
+    #[error("the learned steps are not this network's: {problem}")]
+    Steps {
+        /// What is wrong.
+        problem: String,
+    },
     /// The forward pass is no graph.
     #[error(transparent)]
     Untapped(#[from] crucible_models::Untapped),

@@ -23,8 +23,9 @@ pub use distillation::{Answer, DistillConfig, DistillError, DistillProblem, Dist
 pub use error::{ArchiveError, CompressError};
 pub use network::{Compressed, OpenError};
 pub use quantization::{
-    ActivationFormat, Affine, Observed, Program, QuantizeConfig, Sensitivity, WeightFormat, calibration,
-    integer_graph, observe, quantize, sensitivity,
+    ActivationFormat, Affine, Formats, Observed, Prepared, Program, QuantizationAware, QuantizeConfig, Raise,
+    STEPS, Sensitivity, WeightFormat, calibration, integer_graph, observe, quantize, raises, sensitivity,
+    until_good, within_size,
 };
 pub use sharing::share;
 pub use stored::{Coded, Integers, Stored};

@@ -3,6 +3,8 @@
 use burn::tensor::f16;
 use crucible_models::weights::HostTensor;
 
+use crate::WeightFormat;
+
 /// One tensor of a compressed network.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stored {
@@ -60,27 +62,45 @@ impl Integers {
 
 impl Stored {
     /// One scale for each output channel of `weight`, whose largest value becomes 127.
-    ///
-    /// `smallest` are the scales that the channels must at least have: so that a bias, in multiples of the weight's and the
-    /// input's scale, fits 32 bits.
     #[must_use]
-    pub fn channels(weight: &HostTensor, smallest: &[f32]) -> Self {
-        let inputs = weight.shape[1..].iter().product::<usize>().max(1);
-        let rows = weight.values.chunks(inputs).zip(smallest);
-        let scales = rows.map(|(row, smallest)| scale(row, 127.0).max(*smallest)).collect();
-        let integers = Integers { shape: weight.shape.clone(), values: Vec::new(), scales };
-        Self::Channels(integers.round(weight, inputs, 127.0))
+    pub fn channels(weight: &HostTensor) -> Self {
+        Self::rounded(weight, WeightFormat::Channels, WeightFormat::Channels.scales(weight))
     }
 
     /// A scale for each `group` neighbours, chosen for the least squared error.
     #[must_use]
     pub fn groups(weight: &HostTensor, bits: u8, group: usize) -> Self {
+        let format = WeightFormat::Groups { bits, group };
+        Self::rounded(weight, format, format.scales(weight))
+    }
+
+    /// The integers nearest to `weight` as multiples of these scales, which have the order of [`WeightFormat::scales`].
+    #[must_use]
+    pub fn rounded(weight: &HostTensor, format: WeightFormat, scales: Vec<f32>) -> Self {
         let inputs = weight.shape[1..].iter().product::<usize>().max(1);
-        let largest = f32::from((1i16 << (bits - 1)) - 1);
-        let groups = weight.values.chunks(inputs).flat_map(|row| row.chunks(group));
-        let scales = groups.map(|values| half(least_squares(values, largest))).collect();
+        let scales = match format {
+            WeightFormat::Channels => scales,
+            WeightFormat::Groups { .. } => scales.into_iter().map(half).collect(),
+        };
         let integers = Integers { shape: weight.shape.clone(), values: Vec::new(), scales };
-        Self::Groups { integers: integers.round(weight, group, largest), bits, group }
+        let integers = integers.round(weight, format.group(inputs), format.largest());
+        match format {
+            WeightFormat::Channels => Self::Channels(integers),
+            WeightFormat::Groups { bits, group } => Self::Groups { integers, bits, group },
+        }
+    }
+
+    /// Bytes of its integers and scales in a file; those of what is coded are not known before.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Float(tensor) | Self::Coded(Coded { tensor, .. }) => 4 * tensor.values.len(),
+            Self::Channels(integers) => integers.values.len() + 4 * integers.scales.len(),
+            Self::Groups { integers, bits: 4, .. } => {
+                integers.channels() * integers.inputs().div_ceil(2) + 2 * integers.scales.len()
+            }
+            Self::Groups { integers, .. } => integers.values.len() + 2 * integers.scales.len(),
+        }
     }
 
     /// The real numbers that it stands for.
@@ -95,6 +115,36 @@ impl Stored {
         let groups = rows.flat_map(|row| row.chunks(group.max(1))).zip(&integers.scales);
         let values = groups.flat_map(|(values, scale)| values.iter().map(move |v| f32::from(*v) * scale));
         HostTensor { shape: integers.shape.clone(), values: values.collect() }
+    }
+}
+
+impl WeightFormat {
+    /// The scales that suit a weight: of each output channel, so that its largest value becomes the largest integer, or of
+    /// each group of each channel, for the least squared error.
+    #[must_use]
+    pub fn scales(self, weight: &HostTensor) -> Vec<f32> {
+        let inputs = weight.shape[1..].iter().product::<usize>().max(1);
+        let groups = weight.values.chunks(inputs).flat_map(|row| row.chunks(self.group(inputs)));
+        match self {
+            Self::Channels => groups.map(|values| scale(values, self.largest())).collect(),
+            Self::Groups { .. } => groups.map(|values| half(least_squares(values, self.largest()))).collect(),
+        }
+    }
+
+    /// How many neighbours share a scale, in a channel of so many inputs.
+    pub(crate) fn group(self, inputs: usize) -> usize {
+        match self {
+            Self::Channels => inputs.max(1),
+            Self::Groups { group, .. } => group,
+        }
+    }
+
+    /// The largest integer.
+    pub(crate) fn largest(self) -> f32 {
+        match self {
+            Self::Channels => 127.0,
+            Self::Groups { bits, .. } => f32::from((1i16 << (bits - 1)) - 1),
+        }
     }
 }
 
@@ -154,7 +204,7 @@ mod tests {
     #[test]
     fn a_channel_is_off_by_half_a_step_at_most() {
         let weight = weight(&[5, 3, 2, 2]);
-        let stored = Stored::channels(&weight, &[0.0; 5]);
+        let stored = Stored::channels(&weight);
         assert!(largest_error(&weight, &stored) <= 1.0 / 127.0 * 0.5001);
         let Stored::Channels(integers) = &stored else { panic!("{stored:?}") };
         let fills = |row: &[i8]| row.iter().any(|v| v.unsigned_abs() == 127);
@@ -176,11 +226,9 @@ mod tests {
     }
 
     #[test]
-    fn channels_of_zeros_and_the_least_scale() {
+    fn zeros_stay_zeros() {
         let zeros = HostTensor { shape: vec![2, 3], values: vec![0.0; 6] };
-        assert_eq!(Stored::channels(&zeros, &[0.0; 2]).dequantized(), zeros);
+        assert_eq!(Stored::channels(&zeros).dequantized(), zeros);
         assert_eq!(Stored::groups(&zeros, 4, 2).dequantized(), zeros);
-        let Stored::Channels(integers) = Stored::channels(&weight(&[2, 3]), &[0.5, 0.0]) else { panic!() };
-        assert!(integers.scales[0] == 0.5 && integers.scales[1] < 0.5);
     }
 }

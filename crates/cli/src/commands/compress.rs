@@ -3,6 +3,7 @@ mod integers;
 mod plan;
 mod prune;
 mod rounds;
+mod training;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -81,6 +82,16 @@ pub(crate) struct Args {
     #[arg(long)]
     no_bias_correction: bool,
 
+    /// Mixed precision: give the layers that lose most more bits (8, then floats), as long as the file is at most this
+    /// share of the floats'
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["max_drop", "prune", "share", "code"])]
+    max_size: Option<f64>,
+
+    /// Mixed precision: give the layers that lose most more bits, until accuracy on the validation split (or, without one,
+    /// on the examples of the calibration) falls by at most so many points
+    #[arg(long, value_name = "POINTS", conflicts_with_all = ["prune", "share", "code"])]
+    max_drop: Option<f64>,
+
     /// Remove this share of the weights, such as 0.9, and train what is left
     #[arg(long, value_name = "SHARE")]
     prune: Option<f64>,
@@ -97,12 +108,13 @@ pub(crate) struct Args {
     #[arg(long, requires = "prune", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
 
-    /// Epochs of training in each round; with 0 nothing is trained
-    #[arg(long, default_value_t = 2, requires = "prune")]
-    epochs: u64,
+    /// Epochs of training: with integers, in which the network learns to bear them (quantization-aware training, with
+    /// learned steps) [default: 0]; with --prune, in each round [default: 2]
+    #[arg(long, value_name = "N")]
+    epochs: Option<u64>,
 
     /// The learning rate of these epochs [default: the recipe's]
-    #[arg(long, requires = "prune")]
+    #[arg(long)]
     lr: Option<f64>,
 
     /// Give the weights of each layer 2^BITS values that they share

@@ -167,3 +167,63 @@ fn a_run_is_exported_with_its_integers() {
     assert_eq!(place.run(&["export", "run", "--onnx", "no/such/folder.onnx"]).code, Some(1));
     assert_eq!(place.run(&["export", "run"]).code, Some(2));
 }
+
+#[test]
+fn training_with_integers_ends_in_a_run_like_any_other() {
+    let place = with_pictures();
+    for (kind, out) in [("--int4", "four"), ("--int8", "eight")] {
+        let words = ["compress", "run", kind, "--epochs", "2", "--lr", "0.005", "--out", out, "--json"];
+        let found = place.ok(&words).objects().pop().unwrap();
+        assert_eq!(number(&found["trained"]["epochs"]), 2.0, "{found}");
+        let accuracy = number(&place.ok(&["eval", out, "--json"]).object()["accuracy"]);
+        assert_eq!(accuracy, number(&found["accuracy"]));
+        let left: Vec<String> = place.tree(&format!("{out}/compress")).into_keys().collect();
+        assert_eq!(left, ["plan.json"], "what was trained in is gone");
+        assert!(place.text(&format!("{out}/report.html")).contains("integers in every forward pass"));
+        place.ok(&["explain", out, "--count", "1", "--method", "saliency", "--quiet"]);
+    }
+    let again = ["compress", "run", "--int4", "--epochs", "2", "--lr", "0.005", "--out", "again", "--quiet"];
+    place.ok(&again);
+    let bytes = |run: &str| fs::read(place.path(&format!("{run}/model.safetensors"))).unwrap();
+    assert!(bytes("four") == bytes("again"), "the same words give the same bytes");
+    place.ok(&["compress", "run", "--int4", "--out", "rounded", "--quiet"]);
+    assert!(bytes("four") != bytes("rounded"), "training changes something");
+
+    place.refuses(
+        &["compress", "run", "--int4", "--lr", "0.1"],
+        2,
+        "--lr without --epochs: nothing is trained",
+    );
+}
+
+#[test]
+fn layers_get_more_bits_under_a_budget() {
+    let place = with_pictures();
+    let compress = |more: &[&str], out: &str| {
+        let words = [&["compress", "run", "--int4", "--out", out, "--json"], more].concat();
+        place.ok(&words).object()
+    };
+    let bits = |found: &Value| -> Vec<u64> {
+        let layers = found["layers"].as_array().unwrap();
+        layers.iter().map(|layer| layer["bits"].as_u64().unwrap()).collect()
+    };
+    let low = compress(&[], "low");
+    let share = number(&low["bytes"]) / number(&low["bytes_before"]);
+    let some = format!("{}", share + 0.1);
+    let mixed = compress(&["--max-size", &some], "mixed");
+    assert!(number(&mixed["bytes"]) <= (share + 0.1) * number(&mixed["bytes_before"]), "{mixed}");
+    assert!(bits(&mixed) != bits(&low) && number(&mixed["bytes"]) > number(&low["bytes"]), "{mixed}");
+    let all = compress(&["--max-drop", "100"], "all");
+    assert_eq!(bits(&all), bits(&low), "nothing needs more bits where everything may be lost");
+    let accurate = compress(&["--max-drop", "0"], "accurate");
+    assert!(number(&accurate["bytes"]) >= number(&low["bytes"]), "{accurate}");
+
+    let small = ["compress", "run", "--int4", "--max-size", "0.01", "--out", "none"];
+    place.refuses(&small, 2, "the file can have 5796 bytes at the least with these integers, not 307");
+    for (flag, words) in [
+        ("--max-size=1.5", "--max-size 1.5: a share of the floats' file lies between 0 and 1"),
+        ("--max-drop=-1", "--max-drop -1: points of accuracy lie between 0 and 100"),
+    ] {
+        place.refuses(&["compress", "run", "--int8", flag], 2, words);
+    }
+}

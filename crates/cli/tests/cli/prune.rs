@@ -50,7 +50,7 @@ fn deep_compression_makes_a_small_file_of_a_run_like_any_other() {
     place.ok(&["export", "small", "--onnx", "small.onnx", "--quiet"]);
     place.ok(&["report", "small", "--quiet"]);
     assert!(place.text("small/report.html").contains("Pruning"));
-    let left: Vec<String> = place.tree("small/prune").into_keys().collect();
+    let left: Vec<String> = place.tree("small/compress").into_keys().collect();
     assert_eq!(left, ["plan.json"], "rounds are gone when all is done");
 }
 
@@ -122,14 +122,14 @@ fn what_was_stopped_goes_on_by_the_same_words_and_no_others() {
         }
     };
     let mut killed = start();
-    wait_for("parts/prune/round-1/checkpoints/last.safetensors");
+    wait_for("parts/compress/round-1/checkpoints/last.safetensors");
     killed.kill().unwrap();
     killed.wait().unwrap();
     let problem = "parts is no run: it has no model.safetensors yet; finish it with the `crucible compress` that began it";
     place.refuses(&["eval", "parts"], 2, problem);
     let problem = "its network was pruned, or is being; `crucible compress` with the words that it was begun with goes on \
                    with that";
-    for run in ["parts", "parts/prune/round-1", "whole"] {
+    for run in ["parts", "parts/compress/round-1", "whole"] {
         place.refuses(&["train", "--resume", run], 2, &format!("{run} is no run: {problem}"));
     }
     let said = place.run(&words("0.7", "parts"));
@@ -139,7 +139,7 @@ fn what_was_stopped_goes_on_by_the_same_words_and_no_others() {
     );
 
     let child = start();
-    wait_for("parts/prune/round-2/checkpoints/last.safetensors");
+    wait_for("parts/compress/round-2/checkpoints/last.safetensors");
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
     place.ok(&words("0.6", "parts"));

@@ -1,8 +1,9 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use crucible_models::{Graph, Network, NoTap, Tapped};
+use crucible_models::{NoTap, Tapped};
 
-use crate::{CompressError, Compressed, QuantizeConfig, parameters::is_weighted, quantize};
+use super::{Formats, Prepared};
+use crate::{CompressError, Compressed, parameters::parameter};
 
 /// What compressing one layer alone does to a network.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,42 +16,34 @@ pub struct Sensitivity {
     pub error: f64,
 }
 
-/// Compresses each layer that `config` compresses by itself, the others staying in floats, and holds the outputs for
-/// `inputs` `[n, features]` against the network's.
+/// Compresses each of these layers by itself, the others staying in floats, and holds the outputs for `inputs` `[n,
+/// features]` against the network's.
 ///
 /// # Errors
 ///
-/// As [`quantize`].
+/// As [`Prepared::archive`].
 pub fn sensitivity(
-    network: &Network,
+    prepared: &Prepared,
+    formats: &Formats,
     inputs: &[f32],
-    features: usize,
-    config: &QuantizeConfig,
     device: &Device,
 ) -> Result<Vec<Sensitivity>, CompressError> {
-    let graph = Graph::trace(network, features, device)?;
-    let layers: Vec<_> = graph.nodes.iter().filter(|node| is_weighted(node)).collect();
+    let (network, features) = (prepared.network(), prepared.graph.features);
     let expected = outputs(network, inputs, features, device);
     let size: f64 = expected.iter().map(|value| f64::from(*value).powi(2)).sum();
-    let chosen = layers.iter().filter(|node| !config.keep.contains(&node.name));
-    let measure = |node: &&&crucible_models::Node| {
-        let others = layers.iter().filter(|other| other.name != node.name);
-        let keep = others.map(|other| other.name.clone()).collect();
-        let archive =
-            quantize(network, inputs, features, &QuantizeConfig { keep, ..config.clone() }, device)?;
+    let state = crucible_models::weights::collect(network);
+    let layers = prepared.graph.nodes.iter().filter_map(|node| Some((node, *formats.get(&node.name)?)));
+    let measure = |(node, format): (&crucible_models::Node, _)| {
+        let archive = prepared.archive(&[(node.name.clone(), format)].into())?;
         let compressed = Compressed::open(&archive, network.valid(), features, device);
         let compressed = compressed.expect("an archive of this network");
         let found = outputs(&compressed, inputs, features, device);
         let errors = found.iter().zip(&expected).map(|(a, b)| f64::from(a - b).powi(2));
-        let weights = match &node.operation {
-            crucible_models::Operation::Linear(layer, _) => layer.weight.shape().num_elements(),
-            crucible_models::Operation::Conv2d(layer, _) => layer.weight.shape().num_elements(),
-            _ => 0,
-        };
+        let weights = state[&parameter(node, "weight")].values.len();
         let error = errors.sum::<f64>() / size.max(f64::MIN_POSITIVE);
         Ok(Sensitivity { layer: node.name.clone(), weights, error })
     };
-    chosen.collect::<Vec<_>>().iter().map(measure).collect()
+    layers.map(measure).collect()
 }
 
 fn outputs(network: &impl Tapped, inputs: &[f32], features: usize, device: &Device) -> Vec<f32> {

@@ -4,24 +4,25 @@ use std::path::Path;
 
 use crucible_compress::pruning::{Shrunk, prunable};
 use crucible_models::weights;
-use crucible_train::{RunFolder, run_folder::name};
+use crucible_train::run_folder::name;
 use serde_json::json;
 
 use super::{
     Args,
     files::Small,
     open,
-    plan::{PLAN, Plan},
+    plan::Plan,
     rounds::{Reached, Rounds, graph, model, place},
     sides,
+    training::Training,
 };
 use crate::{
     commands::train::stop_on_interrupt,
     error::CliError,
-    findings::{self, Ending, pruning::Pruning},
+    findings::{self, pruning::Pruning},
     output::{Output, Status},
     recipe::{Recipe, Source},
-    run::{Run, RunConfig, parse},
+    run::Run,
 };
 
 /// The name of the report's section, whose file says that all is done.
@@ -33,7 +34,9 @@ pub(super) fn run(args: &Args, path: &Path, output: &Output) -> Result<Status, C
     let before = open(path)?;
     let source = Source::read(&before.folder.path(name::RECIPE))?;
     let recipe = source.check(&[])?.value;
-    check_privacy(&recipe, &plan)?;
+    if plan.prune.as_ref().is_some_and(|prune| prune.epochs > 0) {
+        check_privacy(&recipe)?;
+    }
     let data = before.data(&recipe)?;
     let whole = Shrunk {
         architecture: before.config.architecture.clone(),
@@ -51,13 +54,13 @@ pub(super) fn run(args: &Args, path: &Path, output: &Output) -> Result<Status, C
         false => source.check(&[model(&last)])?.filled,
     };
 
-    let folder = begin(&out, &plan, &text, &before, &last)?;
+    let folder = plan.begin(&out, SECTION, &text, &before, &last.architecture)?;
     let (mut network, mut rounds) = (whole.clone(), Vec::new());
     if let Some(prune) = &plan.prune {
         let stop = stop_on_interrupt();
         let (source, config, device) = (&source, &before.config, &before.device);
-        let all =
-            Rounds { plan: prune, source, config, folder: &folder, data: &data, device, stop: &stop, output };
+        let training = Training { source, config, folder: &folder, data: &data, device, stop: &stop, output };
+        let all = Rounds { plan: prune, training };
         match all.run(network)? {
             Reached::End(end, done) => (network, rounds) = (end, done),
             Reached::Stop { round, step } => {
@@ -93,9 +96,8 @@ pub(super) fn run(args: &Args, path: &Path, output: &Output) -> Result<Status, C
 }
 
 /// Refuses to train on what has a guarantee.
-fn check_privacy(recipe: &Recipe, plan: &Plan) -> Result<(), CliError> {
-    let trains = plan.prune.as_ref().is_some_and(|prune| prune.epochs > 0);
-    if recipe.train.privacy.is_none() || !trains {
+pub(super) fn check_privacy(recipe: &Recipe) -> Result<(), CliError> {
+    if recipe.train.privacy.is_none() {
         return Ok(());
     }
     Err(CliError::Usage(
@@ -103,29 +105,4 @@ fn check_privacy(recipe: &Recipe, plan: &Plan) -> Result<(), CliError> {
          --epochs 0 nothing is trained"
             .to_owned(),
     ))
-}
-
-/// The folder of the new run, made, or gone on with where the same was asked for and is not done.
-fn begin(out: &Path, plan: &Plan, text: &str, before: &Run, last: &Shrunk) -> Result<RunFolder, CliError> {
-    let begun = RunFolder::open(out).ok().filter(|folder| folder.has(PLAN));
-    let folder = match begun.filter(|folder| !folder.has(&findings::kept(SECTION))) {
-        Some(folder) => {
-            let begun: Plan = parse(&folder, PLAN)?;
-            if begun != *plan {
-                return Err(CliError::Usage(format!(
-                    "{} was begun with other words: {}; go on with those, or choose another --out",
-                    out.display(),
-                    begun.describe()
-                )));
-            }
-            folder
-        }
-        None => RunFolder::create(out, text)?,
-    };
-    folder.write(PLAN, &serde_json::to_vec_pretty(plan).expect("plain data"))?;
-    RunConfig { architecture: last.architecture.clone(), ..before.config.clone() }.write(&folder)?;
-    if let Ok(ending) = Ending::read(&before.folder) {
-        ending.write(&folder)?;
-    }
-    Ok(folder)
 }
