@@ -15,6 +15,7 @@ mod rule;
 mod run;
 mod settings;
 mod threads;
+mod transfer;
 mod view;
 
 use std::process::ExitCode;

@@ -11,7 +11,7 @@ use crucible_train::TrainConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::CliError, poison::Poison};
+use crate::{error::CliError, poison::Poison, transfer::Transfer};
 
 /// What to train, on what, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +33,9 @@ pub(crate) struct Recipe {
     /// A trained network to learn from; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) distill: Option<DistillConfig>,
+    /// A trained network to start from; fresh weights by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) transfer: Option<Transfer>,
     /// A backdoor to plant in the training data, for research; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) poison: Option<Poison>,
@@ -56,6 +59,7 @@ impl Recipe {
         let paths = [
             ("data.path", data["path"].as_str().map(PathBuf::from)),
             ("distill.teacher", self.distill.as_ref().map(|distill| distill.teacher.clone())),
+            ("transfer.from", self.transfer.as_ref().map(|transfer| transfer.from.clone())),
         ];
         let given = paths.into_iter().filter_map(|(key, path)| Some((key, path?)));
         given.filter(|(_, path)| path.is_relative()).collect()
@@ -97,6 +101,9 @@ pub(crate) const SHIPPED: &[Shipped] = shipped![
     "mnist-robust",
     "mnist-certified",
     "mnist-private",
+    "digits-pretrain",
+    "digits-transfer",
+    "fashion-transfer",
 ];
 
 /// A recipe's text and where it came from.

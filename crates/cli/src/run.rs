@@ -151,7 +151,11 @@ impl Run {
 
     /// The recipe's data, if they are still those that the run was made with.
     pub(crate) fn data(&self, recipe: &Recipe) -> Result<Dataset, CliError> {
-        let data = recipe.load()?;
+        let mut data = recipe.load()?;
+        if recipe.transfer.is_some() {
+            // As the network that training started from had them.
+            data = data.clone().scaled_as(&self.config.format.input).unwrap_or(data);
+        }
         self.config.check_data(&self.folder, &data)?;
         Ok(data)
     }

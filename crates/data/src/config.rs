@@ -1,5 +1,6 @@
 //! The `[data]` section of a recipe.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -33,6 +34,14 @@ pub struct DataConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub std: Option<f64>,
+    /// Pictures of these classes only, which are numbered in this order; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2))]
+    pub only: Option<Vec<String>>,
+    /// Use at most this many training examples of each class, drawn at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub per_class: Option<usize>,
     /// Use at most this many examples of each split, drawn at random: for quick runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -67,6 +76,8 @@ impl DataConfig {
             normalize: Normalize::default(),
             mean: None,
             std: None,
+            only: None,
+            per_class: None,
             limit: None,
         }
     }
@@ -93,8 +104,16 @@ impl DataConfig {
             };
             problems.push(ConfigProblem { field, problem });
         }
-        if self.limit == Some(0) {
-            problems.push(ConfigProblem { field: "limit", problem: "no example would be left".to_owned() });
+        for (field, most) in [("limit", self.limit), ("per_class", self.per_class)] {
+            if most == Some(0) {
+                problems.push(ConfigProblem { field, problem: "no example would be left".to_owned() });
+            }
+        }
+        let classes = self.only.iter().flatten();
+        let distinct: BTreeSet<&String> = classes.clone().collect();
+        if self.only.is_some() && (distinct.len() < 2 || distinct.len() < classes.count()) {
+            let problem = "at least two different classes are to be told apart, each named once".to_owned();
+            problems.push(ConfigProblem { field: "only", problem });
         }
         problems
     }

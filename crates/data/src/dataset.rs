@@ -23,6 +23,25 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// The same pictures with the scaling of `input`, or `None` where it is of other inputs: those of a network that was
+    /// trained on other data must be scaled as its were.
+    #[must_use]
+    pub fn scaled_as(mut self, input: &InputFormat) -> Option<Self> {
+        if self.format.input.shape() != input.shape() {
+            return None;
+        }
+        if self.format.input != *input {
+            let InputFormat::Image { .. } = input else { return None };
+            let (scale, offset) = input.scale_and_offset();
+            let splits = [Some(&mut self.train), self.validation.as_mut(), self.test.as_mut()];
+            for split in splits.into_iter().flatten() {
+                split.rescale(&scale, &offset)?;
+            }
+            self.format.input = input.clone();
+        }
+        Some(self)
+    }
+
     /// The splits that exist, by name: `train`, then `validation`, then `test`.
     pub fn splits(&self) -> impl Iterator<Item = (&'static str, &Examples)> {
         let held_out = [("validation", &self.validation), ("test", &self.test)];

@@ -94,6 +94,14 @@ impl Examples {
         Self { shape, inputs, targets, missing: Vec::new(), poisoned: Vec::new() }
     }
 
+    /// Gives pictures another scale and offset for each channel; `None` where they are no bytes.
+    pub(crate) fn rescale(&mut self, scales: &[f32], offsets: &[f32]) -> Option<()> {
+        let Inputs::Bytes { scale, offset, .. } = &mut self.inputs else { return None };
+        debug_assert_eq!((scale.len(), offset.len()), (scales.len(), offsets.len()), "one for each channel");
+        (*scale, *offset) = (scales.to_vec(), offsets.to_vec());
+        Some(())
+    }
+
     /// Notes the cells that were filled in: (example, raw column), in rising order.
     pub(crate) fn with_missing(mut self, missing: Vec<(u32, u32)>) -> Self {
         debug_assert!(missing.is_sorted());

@@ -44,6 +44,12 @@ impl Plan {
             Some(limit) => split::limited(indices, limit, &mut seed::stream(seed, stream, 0)),
             None => indices,
         };
+        let train = match config.per_class {
+            Some(most) => {
+                split::per_class(&train, given.labels, most, &mut seed::stream(seed, "per-class", 0))
+            }
+            None => train,
+        };
         let plan = Self {
             train: limit(train, "limit-train"),
             validation: limit(validation, "limit-validation"),

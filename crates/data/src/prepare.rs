@@ -6,15 +6,52 @@ use crate::plan::{Given, Plan};
 use crate::raw::{PicturePart, Raw, RawContent, RawPictures, RawTable};
 use crate::rows::RowEncoder;
 use crate::{
-    DataConfig, DataError, Dataset, Examples, Format, InputFormat, Inputs, Normalize, Targets, Task,
+    ConfigProblem, DataConfig, DataError, Dataset, Examples, Format, InputFormat, Inputs, Normalize, Targets,
+    Task,
 };
 
 /// Splits and scales what a source handed over.
 pub(crate) fn prepare(raw: Raw, config: &DataConfig, seed: u64) -> Result<Dataset, DataError> {
     match raw.content {
-        RawContent::Pictures(pictures) => prepare_pictures(raw.name, pictures, config, seed),
+        RawContent::Pictures(pictures) => {
+            let pictures = match &config.only {
+                Some(classes) => of_classes(pictures, classes)?,
+                None => pictures,
+            };
+            prepare_pictures(raw.name, pictures, config, seed)
+        }
+        RawContent::Table(_) if config.only.is_some() => {
+            let problem = "rows of a table are not chosen by class; leave them out of the file".to_owned();
+            Err(DataError::Config { problems: vec![ConfigProblem { field: "only", problem }] })
+        }
         RawContent::Table(table) => prepare_table(raw.name, &table, config, seed),
     }
+}
+
+/// Pictures of these classes alone, in whose order they are numbered.
+fn of_classes(raw: RawPictures, classes: &[String]) -> Result<RawPictures, DataError> {
+    let number = |name: &String| raw.classes.iter().position(|class| class == name);
+    if let Some(unknown) = classes.iter().find(|name| number(name).is_none()) {
+        let problem = format!("there is no class `{unknown}`; there are: {}", raw.classes.join(", "));
+        return Err(DataError::Config { problems: vec![ConfigProblem { field: "only", problem }] });
+    }
+    let mut new = vec![None; raw.classes.len()];
+    for (place, old) in (0u32..).zip(classes.iter().filter_map(number)) {
+        new[old] = Some(place);
+    }
+    let len = raw.shape.iter().product();
+    let chosen = |part: PicturePart| {
+        let kept = |index: &usize| new[part.labels[*index] as usize].is_some();
+        let indices: Vec<usize> = (0..part.labels.len()).filter(kept).collect();
+        let labels = indices.iter().filter_map(|index| new[part.labels[*index] as usize]).collect();
+        PicturePart { values: select_rows(&part.values, len, &indices), labels }
+    };
+    Ok(RawPictures {
+        shape: raw.shape,
+        classes: classes.to_vec(),
+        train: chosen(raw.train),
+        test: raw.test.map(chosen),
+    })
 }
 
 fn prepare_pictures(

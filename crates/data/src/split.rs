@@ -40,6 +40,19 @@ pub fn plain(len: usize, fraction: f64, rng: &mut impl Rng) -> (Vec<usize>, Vec<
     stratified(&labels, fraction, rng)
 }
 
+/// At most `most` of `indices` of each class, drawn without preference, in their former order; `labels` are those of all
+/// examples.
+pub fn per_class(indices: &[usize], labels: &[u32], most: usize, rng: &mut impl Rng) -> Vec<usize> {
+    let class_count = labels.iter().max().map_or(0, |&label| label as usize + 1);
+    let mut members = vec![Vec::new(); class_count];
+    for &index in indices {
+        members[labels[index] as usize].push(index);
+    }
+    let mut chosen: Vec<usize> = members.into_iter().flat_map(|class| limited(class, most, rng)).collect();
+    chosen.sort_unstable();
+    chosen
+}
+
 /// At most `limit` of `indices`, drawn without preference, in their former order.
 pub fn limited(indices: Vec<usize>, limit: usize, rng: &mut impl Rng) -> Vec<usize> {
     if indices.len() <= limit {

@@ -110,3 +110,42 @@ fn shipped_files_are_those_that_their_notes_name() {
     }
     assert_eq!(checked, 5);
 }
+
+/// Oracle: the counts of digits above.
+#[test]
+fn classes_are_chosen_in_their_order_and_few_of_each() {
+    let classes = ["7", "2"].map(str::to_owned).to_vec();
+    let config =
+        DataConfig { only: Some(classes.clone()), ..DataConfig::new(Source::Mnist(source::Mnist {})) };
+    let two = load(&config, Path::new("."), 3).expect("built-in data load");
+    assert_eq!(two.format.task, Task::Classification { classes });
+    let count = |examples: &crucible_data::Examples, class: u32| {
+        examples.classes().expect("classes").iter().filter(|&&found| found == class).count()
+    };
+    assert_eq!((count(&two.train, 0), count(&two.train, 1), two.train.len()), (6265, 5958, 12_223));
+    let all = load_default(Source::Mnist(source::Mnist {}));
+    let first = |data: &crucible_data::Dataset, class| {
+        let index = data.train.classes().expect("classes").iter().position(|&found| found == class);
+        data.train.picture(index.expect("there is one"))
+    };
+    assert_eq!((first(&two, 0), first(&two, 1)), (first(&all, 7), first(&all, 2)));
+
+    let few = load(&DataConfig { per_class: Some(5), ..config }, Path::new("."), 3).expect("they load");
+    assert_eq!((count(&few.train, 0), count(&few.train, 1), few.train.len()), (5, 5, 10));
+    assert_eq!(few.test.as_ref().map(|test| test.len()), two.test.as_ref().map(|test| test.len()));
+    // Other pictures scale otherwise, and can be scaled as those of another network.
+    assert_ne!(few.format.input, all.format.input);
+    let as_all = few.scaled_as(&all.format.input).expect("both are pictures of one size");
+    let values = |data: &crucible_data::Dataset| {
+        let mut values = Vec::new();
+        data.test.as_ref().expect("a test split").gather(&[0], &mut values);
+        values
+    };
+    let position = all
+        .test
+        .as_ref()
+        .and_then(|test| test.classes().expect("classes").iter().position(|class| [2, 7].contains(class)));
+    let mut expected = Vec::new();
+    all.test.as_ref().expect("a test split").gather(&[position.expect("one") as u32], &mut expected);
+    assert_eq!(values(&as_all), expected);
+}

@@ -82,7 +82,7 @@ struct MaxNorm {
 
 impl ModuleMapper for MaxNorm {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if D < 2 {
+        if D < 2 || !param.is_require_grad() {
             return param;
         }
         param.map(|weight| {

@@ -28,6 +28,7 @@ pub mod schedules;
 mod stepper;
 mod tensorboard;
 mod trainer;
+pub mod transfer;
 mod update;
 
 pub use batches::Batches;

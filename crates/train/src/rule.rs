@@ -79,13 +79,25 @@ pub trait UpdateRule {
         moment: Moment,
     ) -> Result<(f64, GradientsParams), TrainError>;
 
+    /// What the learning rate of a parameter is multiplied by in a step; with 0 it stays as it is.
+    fn rate(&self, _parameter: &str, _moment: Moment) -> f64 {
+        1.0
+    }
+
     /// The network after a step, with what may not change put back.
     fn settle(&self, network: Network) -> Network {
         network
     }
 
-    /// The network as it is measured and kept, of one that is being trained.
+    /// The network as it is measured and kept in checkpoints, of one that is being trained.
+    ///
+    /// Done twice, it changes nothing more.
     fn deployed(&self, network: Network) -> Network {
+        network
+    }
+
+    /// The network that is the result of training, of one that was measured.
+    fn kept(&self, network: Network) -> Network {
         network
     }
 

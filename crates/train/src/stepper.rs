@@ -56,7 +56,8 @@ impl<'a> Stepper<'a> {
         let (inputs, targets) = (self.inputs.clone(), self.targets.clone());
         let loss = (self.loss)(network.forward(inputs, &mut *self.tap), targets);
         let (loss, gradients) = rule::pull_back(&network, &loss, 1.0);
-        self.network = Some(self.updater.step(network, gradients, self.lr));
+        let lr = self.lr;
+        self.network = Some(self.updater.step(network, gradients, &|_| lr));
         loss
     }
 }

@@ -99,7 +99,7 @@ pub fn train(job: Job<'_>, observe: &mut dyn FnMut(Event<'_>)) -> Result<Outcome
     trainer.rule.finish(trainer.folder)?;
     let reason = trainer.history.ended.unwrap_or(StopReason::Completed);
     trainer.keep_best(reason)?;
-    let state = weights::collect(&trainer.result());
+    let state = weights::collect(&trainer.rule.kept(trainer.result()));
     trainer.folder.write(name::MODEL, &weights::to_safetensors(&state, Some(("format", "pt".to_owned()))))?;
     Ok(trainer.outcome(reason))
 }
@@ -268,7 +268,9 @@ impl<'a> Trainer<'a> {
             gradients = clip_global_norm(network, gradients, max_norm);
         }
         let network = self.network.take().expect(PRESENT);
-        let mut network = self.updater.step(network, gradients, self.lr);
+        let (lr, rule) = (self.lr, &self.rule);
+        let rate = |parameter: &str| lr * rule.rate(parameter, moment);
+        let mut network = self.updater.step(network, gradients, &rate);
         if let Some(max_norm) = regularization.max_norm {
             network = constrain_max_norm(network, max_norm);
         }
@@ -376,7 +378,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn outcome(self, reason: StopReason) -> Outcome {
-        let network = self.result();
+        let network = self.rule.kept(self.result());
         let History { epochs, best_epoch, step, seconds, .. } = self.history;
         Outcome { network, reason, epochs, best_epoch, steps: step, seconds }
     }

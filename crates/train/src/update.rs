@@ -41,9 +41,15 @@ impl Updater {
         Self { matrices: optimizer.matrices(), others: optimizer.others(), states: BTreeMap::new() }
     }
 
-    /// The network after one step at learning rate `lr`. Parameters without a gradient stay as they are.
-    pub fn step<M: Module>(&mut self, network: M, gradients: GradientsParams, lr: f64) -> M {
-        network.map(&mut Step { updater: self, gradients, lr, path: Path::default() })
+    /// The network after one step, in which `rate` gives the learning rate of a parameter by its name. Parameters without a
+    /// gradient stay as they are, and those of rate 0, whose memory stays too.
+    pub fn step<M: Module>(
+        &mut self,
+        network: M,
+        gradients: GradientsParams,
+        rate: &dyn Fn(&str) -> f64,
+    ) -> M {
+        network.map(&mut Step { updater: self, gradients, rate, path: Path::default() })
     }
 
     fn rule(&self, rank: usize) -> &Arc<dyn DynOptimizer> {
@@ -97,7 +103,7 @@ impl Updater {
 struct Step<'a> {
     updater: &'a mut Updater,
     gradients: GradientsParams,
-    lr: f64,
+    rate: &'a dyn Fn(&str) -> f64,
     path: Path,
 }
 
@@ -112,17 +118,16 @@ impl ModuleMapper for Step<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
+        let lr = (self.rate)(&self.path.name());
+        if lr == 0.0 {
+            return param;
+        }
         let (id, tensor, mapper) = param.consume();
         let tracked = tensor.is_require_grad();
         let name = self.path.name();
         let state = self.updater.states.remove(&name);
-        let (tensor, state) = self.updater.rule(D).step_dyn(
-            D,
-            self.lr,
-            tensor.inner().into_bridge(),
-            gradient.into_bridge(),
-            state,
-        );
+        let (tensor, state) =
+            self.updater.rule(D).step_dyn(D, lr, tensor.inner().into_bridge(), gradient.into_bridge(), state);
         if let Some(state) = state {
             self.updater.states.insert(name, state);
         }

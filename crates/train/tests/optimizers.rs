@@ -127,7 +127,7 @@ fn five_steps_of_each_optimizer_are_those_of_pytorch() {
         for (step, (expected, loss)) in case.steps.iter().zip(&case.losses).enumerate() {
             let (actual, gradients) = loss_and_gradients(&network, &data);
             assert!((actual - loss).abs() < TOLERANCE, "{}: loss {actual}, not {loss}", case.optimizer);
-            network = updater.step(network, gradients, optimizer.lr());
+            network = updater.step(network, gradients, &|_| optimizer.lr());
             let distance = distance(&network.valid(), expected);
             assert!(distance < TOLERANCE, "{}: off by {distance:e} after step {}", case.optimizer, step + 1);
             largest = largest.max(distance);

@@ -6,11 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use burn::tensor::Device;
 use crucible_compress::{Archive, Compressed};
 use crucible_data::Dataset;
-use crucible_models::Network;
 use crucible_recipe::Checked;
-use crucible_train::{
-    EpochRecord, Event, Job, Outcome, RunFolder, StopReason, UpdateRule, run_folder::name, train,
-};
+use crucible_train::{EpochRecord, Event, Job, Outcome, RunFolder, StopReason, run_folder::name, train};
 use serde::Serialize;
 use serde_json::json;
 
@@ -20,13 +17,17 @@ use super::{
 };
 use crate::{
     error::CliError,
-    findings::{self, Ending, Guarantee, Summary},
+    findings::{
+        self, Ending, Guarantee, Summary,
+        transfer::{SECTION, Transferred},
+    },
     output::{Output, Status},
     progress::Progress,
     recipe::{Recipe, SHIPPED, Source},
-    rule::{doubts, rule},
+    rule::doubts,
     run::{Run, RunConfig, open_folder},
     threads,
+    transfer::{Probed, Start, start},
 };
 
 #[derive(Debug, clap::Args)]
@@ -80,8 +81,7 @@ pub(super) struct Sitting {
     pub(super) recipe: Recipe,
     pub(super) data: Dataset,
     pub(super) config: RunConfig,
-    pub(super) network: Network,
-    pub(super) rule: Box<dyn UpdateRule>,
+    pub(super) start: Start,
     pub(super) folder: RunFolder,
     pub(super) device: Device,
 }
@@ -95,10 +95,10 @@ impl Sitting {
             None => free_folder(Path::new("runs"), &source.stem),
         };
         let device = Device::flex();
-        let (data, config, network, rule) = prepare(&checked, &device)?;
+        let (data, config, start) = prepare(&checked, &device)?;
         let folder = RunFolder::create(&root, &checked.filled)?;
         config.write(&folder)?;
-        Ok(Self { recipe: checked.value, data, config, network, rule, folder, device })
+        Ok(Self { recipe: checked.value, data, config, start, folder, device })
     }
 
     fn resume(path: &Path) -> Result<Self, CliError> {
@@ -119,13 +119,13 @@ impl Sitting {
         }
         let checked = Source::read(&folder.path(name::RECIPE))?.check(&[])?;
         let device = Device::flex();
-        let (data, config, network, rule) = prepare(&checked, &device)?;
+        let (data, config, start) = prepare(&checked, &device)?;
         if folder.has(name::CONFIG) {
             RunConfig::read(&folder)?.check_data(&folder, &data)?;
         } else {
             config.write(&folder)?;
         }
-        Ok(Self { recipe: checked.value, data, config, network, rule, folder, device })
+        Ok(Self { recipe: checked.value, data, config, start, folder, device })
     }
 
     /// Trains to the end or to Ctrl-C, and writes the report.
@@ -138,10 +138,10 @@ impl Sitting {
     /// Trains to the end or to a stop, and tells of it.
     pub(super) fn train(&mut self, stop: &AtomicBool, output: &Output) -> Result<Outcome, CliError> {
         let job = Job {
-            network: self.network.clone(),
-            data: &self.data,
+            network: self.start.network.clone(),
+            data: self.start.features.as_ref().unwrap_or(&self.data),
             config: &self.recipe.train,
-            rule: &mut *self.rule,
+            rule: &mut *self.start.rule,
             seed: self.recipe.seed,
             device: &self.device,
             folder: &self.folder,
@@ -185,6 +185,11 @@ impl Sitting {
         let run = Run { folder: self.folder, config: self.config, network, device: self.device };
         let ending = Ending { reason, best_epoch, steps, seconds, epochs, peak_memory };
         ending.write(&run.folder)?;
+        let transferred =
+            self.recipe.transfer.as_ref().map(|settings| (settings, Transferred::measure(settings, &run)));
+        if let Some((settings, transferred)) = &transferred {
+            findings::keep(&run.folder, SECTION, &transferred.section(settings))?;
+        }
         let summary = findings::write(&run, &self.recipe, &self.data, &ending)?;
         let unmet = self.recipe.train.until.is_some() && reason != StopReason::TargetMet;
         output.object(&json!({
@@ -192,10 +197,15 @@ impl Sitting {
             "test_accuracy": summary.accuracy, "test_accuracy_interval": summary.interval,
             "test_loss": summary.loss, "seconds": seconds, "target_met": self.recipe.train.until.is_some().then_some(!unmet),
             "epsilon": summary.guarantee.as_ref().map(Guarantee::epsilon), "delta": summary.guarantee.as_ref().map(Guarantee::delta),
+            "trainable": transferred.as_ref().map(|(_, found)| found.parameters.trainable),
+            "total": transferred.as_ref().map(|(_, found)| found.parameters.total),
             "private": summary.guarantee.as_ref().map(Guarantee::is_private),
         }));
         output.line(last_words(&ending, unmet));
         output.line(&summary.sentence);
+        if let Some((_, transferred)) = &transferred {
+            output.line(transferred.sentence());
+        }
         output.line(format!("Report: {}", run.folder.path("report.html").display()));
         let status = if unmet { Status::NotMet } else { Status::Done };
         Ok(Trained { status, folder: run.folder, summary: Some(summary) })
@@ -210,17 +220,19 @@ struct EpochObject<'a> {
 }
 
 /// What a job needs.
-type Prepared = (Dataset, RunConfig, Network, Box<dyn UpdateRule>);
+type Prepared = (Dataset, RunConfig, Start);
 
 /// Loads the data, checks that recipe and data fit each other, and builds the network, before anything is written.
 fn prepare(checked: &Checked<Recipe>, device: &Device) -> Result<Prepared, CliError> {
     let recipe = &checked.value;
-    let data = recipe.load()?;
+    let mut data = recipe.load()?;
+    if let Some(transfer) = &recipe.transfer {
+        data = transfer.scaled(data)?;
+    }
     Job::check(&recipe.train, &data)?;
     let config = RunConfig::new(recipe, &data)?;
-    let network = config.fresh_network(recipe.seed, device)?;
-    let rule = rule(recipe, &checked.places, &config, &network, &data, device)?;
-    Ok((data, config, network, rule))
+    let start = start(recipe, &checked.places, &config, recipe.seed, &data, Probed::Features, device)?;
+    Ok((data, config, start))
 }
 
 fn describe(recipe: &Recipe, data: &Dataset, folder: &RunFolder) -> String {

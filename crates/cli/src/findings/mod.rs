@@ -21,6 +21,7 @@ mod regression;
 pub(crate) mod robustness;
 mod row;
 pub(crate) mod sides;
+pub(crate) mod transfer;
 
 use std::path::PathBuf;
 

@@ -298,11 +298,14 @@ fn shipped_recipes_can_be_listed_shown_and_changed() {
             "adult-mlp",
             "mnist-robust",
             "mnist-certified",
-            "mnist-private"
+            "mnist-private",
+            "digits-pretrain",
+            "digits-transfer",
+            "fashion-transfer"
         ]
     );
     let text = place.ok(&["recipe", "list"]).out;
-    assert_eq!(text.lines().count(), 9);
+    assert_eq!(text.lines().count(), 12);
     assert!(text.starts_with("mnist-mlp         The article's job: "), "{text}");
 
     let shown = place.ok(&["recipe", "show", "adult-mlp"]).out;

@@ -33,7 +33,7 @@ fn job(from: &str, to: &str) -> String {
 #[test]
 fn recipes_that_are_not_there() {
     let place = Place::with_tables();
-    let known = "shipped recipes: mnist-mlp, mnist-cnn, mnist-lenet300, mnist-lenet5, mnist-transformer, adult-mlp, mnist-robust, mnist-certified, mnist-private; a file is given by its path";
+    let known = "shipped recipes: mnist-mlp, mnist-cnn, mnist-lenet300, mnist-lenet5, mnist-transformer, adult-mlp, mnist-robust, mnist-certified, mnist-private, digits-pretrain, digits-transfer, fashion-transfer; a file is given by its path";
     place.refuses(
         &["train", "minst-mlp"],
         2,
@@ -80,9 +80,9 @@ fn every_mistake_of_a_recipe_is_told_at_once() {
         text,
         2,
         "bad.toml:1:1: unknown key `sead` at the top level\n    1 | sead = 1\n      | ^^^^ did you mean `seed`? \
-         allowed: seed, data, model, train, defence, distill, poison\n\n\
+         allowed: seed, data, model, train, defence, distill, transfer, poison\n\n\
          bad.toml:4:1: unknown key `limt` in [data]\n    4 | limt = 3\n      | ^^^^ did you mean `limit`? \
-         allowed: validation, test, normalize, mean, std, limit\n\n\
+         allowed: validation, test, normalize, mean, std, only, per_class, limit\n\n\
          bad.toml:7:1: unknown key `hiden` in [model]\n    7 | hiden = [3]\n      | ^^^^^ did you mean `hidden`? \
          allowed: hidden, activation, dropout, batch_norm\n\n\
          bad.toml:9:13: unknown value \"adma\" for `train.optimizer`\n    9 | optimizer = \"adma\"\n      \

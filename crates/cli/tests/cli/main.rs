@@ -17,3 +17,4 @@ mod regression;
 mod resume;
 mod support;
 mod tidy;
+mod transfer;

@@ -76,6 +76,10 @@ impl UpdateRule for Masked {
         Ok((loss, masked.gradients))
     }
 
+    fn rate(&self, parameter: &str, moment: Moment) -> f64 {
+        self.rule.rate(parameter, moment)
+    }
+
     fn settle(&self, network: Network) -> Network {
         let network = self.rule.settle(network);
         network.map(&mut Weights { masks: &self.masks, path: Path::default() })
@@ -83,6 +87,10 @@ impl UpdateRule for Masked {
 
     fn deployed(&self, network: Network) -> Network {
         self.rule.deployed(network)
+    }
+
+    fn kept(&self, network: Network) -> Network {
+        self.rule.kept(network)
     }
 
     fn finish(&mut self, folder: &RunFolder) -> Result<(), TrainError> {

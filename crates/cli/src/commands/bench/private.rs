@@ -110,7 +110,8 @@ impl Private {
         let work = || clipped_sum(&network, inputs, targets, loss, flat, tap);
         let (clipped, noise) = self.draws.noise_beside(&network, step, work);
         let gradients = noise.add(&network, clipped?.gradients, scale, NOISE * CLIP * scale);
-        self.network = Some(self.updater.step(network, gradients, self.lr));
+        let lr = self.lr;
+        self.network = Some(self.updater.step(network, gradients, &|_| lr));
         Ok(())
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     output::Output,
     recipe::{Recipe, Source},
     run::RunConfig,
+    transfer,
 };
 
 /// What all training of one new run shares.
@@ -96,7 +97,8 @@ impl Training<'_> {
         let network = built(&config, &start, self.device)?;
         let rule = rule(Start { recipe: &checked, config: &config, network: &network, weights: &start })?;
         let (recipe, device, data) = (checked.value, self.device.clone(), self.data.clone());
-        let mut sitting = Sitting { recipe, data, config, network, rule, folder, device };
+        let start = transfer::Start { network, rule, features: None };
+        let mut sitting = Sitting { recipe, data, config, start, folder, device };
         let outcome = sitting.train(self.stop, self.output)?;
         let folder = sitting.folder;
         if outcome.reason == StopReason::Interrupted {

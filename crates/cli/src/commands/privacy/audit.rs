@@ -21,9 +21,9 @@ use crate::{
     },
     output::{Output, Status},
     recipe::{Recipe, Source},
-    rule::rule,
     run::{Run, RunConfig, open_folder, parse},
     threads,
+    transfer::{Probed, start},
     view::{self, View},
 };
 
@@ -106,13 +106,12 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Status, CliError> {
     if !folder.has(name::CONFIG) {
         config.write(&folder)?;
     }
-    let network = config.fresh_network(recipe.seed, &run.device)?;
-    let rule = rule(&recipe, &checked.places, &config, &network, &audited, &run.device)?;
+    let start = start(&recipe, &checked.places, &config, recipe.seed, &audited, Probed::Inputs, &run.device)?;
     let seen = Seen { view: &View::new(&run, &data.train)?, data: &data, canaries: &canaries };
-    let before = seen.confidences(&seen.view.of(&network, &run));
+    let before = seen.confidences(&seen.view.of(&start.rule.kept(start.network.clone()), &run));
 
     let device = run.device.clone();
-    let mut sitting = Sitting { recipe, data: audited, config, network, rule, folder, device };
+    let mut sitting = Sitting { recipe, data: audited, config, start, folder, device };
     let outcome = sitting.train(&stop_on_interrupt(), output)?;
     let Sitting { recipe, folder, .. } = sitting;
     if outcome.reason == StopReason::Interrupted {

@@ -12,8 +12,8 @@ use crate::{
     output::Output,
     progress::Jobs,
     recipe::Recipe,
-    rule::rule,
     run::Run,
+    transfer::{self, Probed},
 };
 
 /// Refuses shadow models that were made for another plan, and leaves the plan where there are none.
@@ -74,8 +74,8 @@ pub(super) fn train(
     let jobs = Jobs::new(output.is_watched(), count, &missing);
     let start = |data: &Dataset, seed: u64, folder: &RunFolder| -> Result<Start, CliError> {
         config.write(folder)?;
-        let network = config.fresh_network(seed, device)?;
-        let rule = rule(recipe, places, config, &network, data, device)?;
+        let transfer::Start { network, rule, .. } =
+            transfer::start(recipe, places, config, seed, data, Probed::Inputs, device)?;
         Ok(Start { network, rule })
     };
     let left = training.run(together, &start, &|number, share| {

@@ -1,0 +1,201 @@
+//! The recipe's `[transfer]` table: the network that training starts from, and what of it is trained on.
+
+use std::path::PathBuf;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use crucible_data::{Dataset, Task};
+use crucible_models::{Architecture, InputShape, Network, weights};
+use crucible_recipe::{Places as Text, Problems};
+use crucible_train::{
+    UpdateRule,
+    transfer::{FineTuning, LinearProbe, Mode, Parameters, Places},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::CliError,
+    recipe::Recipe,
+    rule::rule,
+    run::{Run, RunConfig, shape},
+};
+
+/// Start from a network that was trained before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Transfer {
+    /// The folder of its run. Pictures are scaled as they were there.
+    pub(crate) from: PathBuf,
+    /// The layer that tells classes apart, the last one.
+    #[serde(default)]
+    pub(crate) head: Head,
+    /// What is trained on.
+    #[serde(flatten)]
+    pub(crate) mode: Mode,
+}
+
+/// What becomes of the last layer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Head {
+    /// A fresh one takes its place.
+    #[default]
+    New,
+    /// It is trained on, for as many classes as before.
+    Keep,
+}
+
+/// A job that is ready to begin: what to train, on what, and by which rule.
+pub(crate) struct Start {
+    pub(crate) network: Network,
+    pub(crate) rule: Box<dyn UpdateRule>,
+    /// The features that a linear probe is trained on in the place of the data.
+    pub(crate) features: Option<Dataset>,
+}
+
+/// What examples a linear probe is trained on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Probed {
+    /// Features, which are computed once.
+    Features,
+    /// The data themselves, through the whole network.
+    Inputs,
+}
+
+/// The start of a recipe's training, whose text stands at `text`. All problems at once.
+pub(crate) fn start(
+    recipe: &Recipe,
+    text: &Text,
+    config: &RunConfig,
+    seed: u64,
+    data: &Dataset,
+    probed: Probed,
+    device: &Device,
+) -> Result<Start, CliError> {
+    let fresh = config.fresh_network(seed, device)?;
+    let Some(transfer) = &recipe.transfer else {
+        let rule = rule(recipe, text, config, &fresh, data, device)?;
+        return Ok(Start { network: fresh, rule, features: None });
+    };
+    let features = config.input_shape().features();
+    let places = Places::new(&fresh, features, device);
+    let mut problems = transfer.problems(recipe, text, &places);
+    let source = Run::open(&transfer.from).map_err(|error| error.to_string());
+    let source = source.and_then(|run| transfer.fits(&run, config).map(|()| run));
+    let source = source.map_err(|problem| problems.add(text, "transfer.from", problem, None));
+    problems.into_result().map_err(CliError::Recipe)?;
+    let Ok(source) = source else { unreachable!("told above") };
+
+    let network = transfer.started(&source, fresh, &places)?;
+    if matches!(transfer.mode, Mode::Probe(_)) && probed == Probed::Features {
+        return probe(recipe, text, config, network, &places, data, device);
+    }
+    let rule = rule(recipe, text, config, &network, data, device)?;
+    let network = FineTuning::frozen(&transfer.mode, &places, network);
+    Ok(Start {
+        network,
+        rule: Box::new(FineTuning::new(rule, transfer.mode.clone(), places)),
+        features: None,
+    })
+}
+
+/// A linear layer on the features of a network.
+fn probe(
+    recipe: &Recipe,
+    text: &Text,
+    config: &RunConfig,
+    network: Network,
+    places: &Places,
+    data: &Dataset,
+    device: &Device,
+) -> Result<Start, CliError> {
+    let features = LinearProbe::features(&network, data, device);
+    let count = features.train.input_len();
+    let linear = serde_json::json!({ "name": "mlp", "hidden": [] });
+    let linear: Architecture = serde_json::from_value(linear).expect("an architecture without hidden layers");
+    let mut rng = crucible_data::seed::stream(0, "weights", 0);
+    let layer = linear.init(InputShape::Features { count }, config.outputs, &mut rng, device)?;
+    let layer = weights::assign(layer, &LinearProbe::layer(&weights::collect(&network), places))?;
+    let small = RunConfig { architecture: linear, format: features.format.clone(), ..config.clone() };
+    let rule = rule(recipe, text, &small, &layer, &features, device)?;
+    let rule = Box::new(LinearProbe::new(rule, network, places));
+    Ok(Start { network: layer, rule, features: Some(features) })
+}
+
+impl Transfer {
+    /// The data as the network that training starts from reads them.
+    pub(crate) fn scaled(&self, data: Dataset) -> Result<Dataset, CliError> {
+        let config = Run::open(&self.from)?.config;
+        let [given, wanted] = [&data.format, &config.format].map(|format| shape(&format.input.shape()));
+        let other = format!(
+            "`transfer.from`: one input of {} is {wanted}, with its columns and levels, and here {given}",
+            self.from.display()
+        );
+        data.scaled_as(&config.format.input).ok_or(CliError::Usage(other))
+    }
+
+    /// What does not go with the rest of the recipe.
+    fn problems(&self, recipe: &Recipe, text: &Text, places: &Places) -> Problems {
+        let mut problems = Problems::none(text);
+        if let Err(problem) = self.mode.way().check(places) {
+            problems.add(text, "transfer.layers", problem, None);
+        }
+        let (private, name) = (recipe.train.privacy.is_some(), self.mode.name());
+        if private && !matches!(self.mode, Mode::Probe(_) | Mode::Full(_)) {
+            let problem =
+                format!("`train.privacy` clips the gradients of all parameters, and `{name}` trains some");
+            problems.add(text, "transfer.mode", problem, Some("take `probe` or `full`".to_owned()));
+        }
+        let other = [("defence", recipe.defence.is_some()), ("distill", recipe.distill.is_some())];
+        for (table, _) in other.into_iter().filter(|(_, given)| *given && matches!(self.mode, Mode::Probe(_)))
+        {
+            let problem = "a linear probe is trained on features, and never sees the inputs that this needs";
+            problems.add(text, table, problem, Some("take another `transfer.mode`".to_owned()));
+        }
+        problems
+    }
+
+    /// Whether a network can take a run's weights.
+    fn fits(&self, run: &Run, config: &RunConfig) -> Result<(), String> {
+        let here = &config.architecture;
+        if run.config.architecture != *here {
+            let [theirs, ours] = [&run.config.architecture, here]
+                .map(|architecture| serde_json::to_string(architecture).expect("plain data"));
+            return Err(format!(
+                "its network is {theirs}, and `model` is {ours}; give `model` the same keys"
+            ));
+        }
+        let count = |config: &RunConfig| match &config.format.task {
+            Task::Classification { classes } => classes.len(),
+            Task::Regression { targets, .. } => targets.len(),
+        };
+        if self.head == Head::Keep
+            && (run.config.outputs, count(&run.config)) != (config.outputs, count(config))
+        {
+            let [theirs, ours] = [count(&run.config), count(config)];
+            return Err(format!(
+                "its last layer tells {theirs} classes apart, and here are {ours}; `transfer.head = \"new\"` makes another"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The network with a run's weights, but for a last layer that is new.
+    fn started(&self, run: &Run, fresh: Network, places: &Places) -> Result<Network, CliError> {
+        let mut state = weights::collect(run.network.network());
+        if self.head == Head::New {
+            let own = weights::collect(&fresh);
+            for (name, tensor) in
+                own.into_iter().filter(|(name, _)| places.get(name).is_some_and(|place| place.is_head))
+            {
+                state.insert(name, tensor);
+            }
+        }
+        Ok(weights::assign(fresh.valid(), &state)?)
+    }
+
+    /// How many parameters of a network are trained on, of how many.
+    pub(crate) fn parameters(&self, network: &Network, features: usize, device: &Device) -> Parameters {
+        Parameters::of(&self.mode, &Places::new(network, features, device))
+    }
+}

@@ -1,0 +1,113 @@
+//! Runs that start from another run's network.
+
+use crucible_models::weights;
+use serde_json::Value;
+
+use crate::support::{Place, idx_folder};
+
+/// A small convolutional network on random pictures, of these classes.
+fn pictures(classes: &str, more: &str) -> String {
+    format!(
+        r#"
+[data]
+source = "idx"
+path = "digits"
+only = {classes}
+
+[model]
+name = "convnet"
+hidden = [20]
+conv = [{{ channels = 4, kernel = 3, pool = 2 }}]
+
+[train]
+epochs = 3
+batch_size = 8
+{more}
+"#
+    )
+}
+
+/// A run `first` on the class names that `idx_folder` has, and a recipe that starts from it.
+fn with_first(more: &str) -> Place {
+    let place = Place::empty();
+    idx_folder(&place, "digits");
+    place.write("first.toml", pictures(r#"["0", "1"]"#, ""));
+    place.ok(&["train", "first.toml", "--out", "first", "--quiet"]);
+    let transfer = format!("{more}\n[transfer]\nfrom = \"first\"\nmode = \"full\"\n");
+    place.write("second.toml", pictures(r#"["1", "0"]"#, &transfer));
+    place
+}
+
+fn changed(place: &Place, run: &str) -> Vec<String> {
+    let read = |run: &str| {
+        let bytes = place.read(&format!("{run}/model.safetensors"));
+        weights::from_safetensors(&bytes, "format").unwrap().0
+    };
+    let (before, after) = (read("first"), read(run));
+    assert_eq!(before.len(), after.len());
+    before.into_iter().filter(|(name, tensor)| after[name] != *tensor).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn every_mode_trains_what_it_says_and_ends_in_a_run() {
+    let place = with_first("");
+    let all = ["conv1.bias", "conv1.weight", "fc1.bias", "fc1.weight", "fc2.bias", "fc2.weight"];
+    let (probe, some) = (&all[4..], [all[0], all[2], all[4], all[5]]);
+    for (mode, expected) in [
+        ("transfer.mode=full", &all[..]),
+        ("transfer.mode=probe", probe),
+        ("transfer={ from = \"first\", mode = \"layers\", layers = [\"fc1\"] }", &all[2..]),
+        ("transfer.mode=bit-fit", &some),
+    ] {
+        let _ = std::fs::remove_dir_all(place.path("second"));
+        let words = ["train", "second.toml", "--set", mode, "--out", "second", "--json"];
+        let done = place.ok(&words).objects().pop().unwrap();
+        assert_eq!(changed(&place, "second"), expected, "{mode}");
+        assert!(done["trainable"].as_u64() <= done["total"].as_u64(), "{done}");
+        // It is a run as any other.
+        let accuracy = place.ok(&["eval", "second", "--json"]).object()["accuracy"].clone();
+        assert_eq!(accuracy, done["test_accuracy"], "{mode}");
+        place.ok(&["attack", "second", "--method", "fgsm", "--eps", "0.1", "--quiet"]);
+        place.ok(&["explain", "second", "--count", "1", "--method", "saliency", "--quiet"]);
+        let report = place.text("second/report.html");
+        assert!(report.contains("Trainable parameters") && report.contains("Former task, now"), "{mode}");
+    }
+    // Without the run that it started from it still answers.
+    std::fs::remove_dir_all(place.path("first")).unwrap();
+    place.ok(&["eval", "second", "--json"]);
+    place.ok(&["report", "second"]);
+}
+
+#[test]
+fn pictures_are_scaled_as_they_were_and_a_kept_layer_goes_on() {
+    let place = with_first("");
+    let config =
+        |run: &str| -> Value { serde_json::from_slice(&place.read(&format!("{run}/config.json"))).unwrap() };
+    place.ok(&["train", "second.toml", "--set", "data.per_class=4", "--out", "few", "--quiet"]);
+    assert_eq!(config("few")["format"]["input"], config("first")["format"]["input"]);
+    let still = ["--set", "transfer.head=keep", "--set", "train.optimizer={ name = \"sgd\", lr = 1e-30 }"];
+    place.ok(&[&["train", "second.toml", "--out", "kept", "--quiet"], &still[..]].concat());
+    assert!(changed(&place, "kept").is_empty(), "with so small a rate nothing moves");
+}
+
+#[test]
+fn what_does_not_go_is_said_and_nothing_is_written() {
+    let place = with_first("");
+    let bad = |set: &'static str| ["train", "second.toml", "--set", set, "--out", "none"];
+    for (set, words) in [
+        ("model.hidden=[21]", "its network is {"),
+        ("transfer.from=nowhere", "nowhere"),
+        (
+            "transfer={ from = \"first\", mode = \"layers\", layers = [\"fc9\"] }",
+            "there is no layer `fc9`; there are: conv1, fc1, fc2",
+        ),
+        ("transfer.mode=all", "probe"),
+        ("data.only=[\"0\", \"x\"]", "there is no class `x`"),
+        ("data.only=[\"0\", \"0\"]", "at least two different classes"),
+        ("data.per_class=0", "per_class"),
+    ] {
+        let said = place.run(&bad(set));
+        assert!(said.code != Some(0) && said.err.contains(words), "{set}: {}", said.err);
+        assert!(!place.path("none").exists(), "{set}");
+    }
+}
