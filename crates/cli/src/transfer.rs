@@ -141,7 +141,7 @@ impl Transfer {
             problems.add(text, "transfer.layers", problem, None);
         }
         let (private, name) = (recipe.train.privacy.is_some(), self.mode.name());
-        if private && !matches!(self.mode, Mode::Probe(_) | Mode::Full(_)) {
+        if private && !matches!(self.mode, Mode::Probe(_) | Mode::Full(_) | Mode::Scratch(_)) {
             let problem =
                 format!("`train.privacy` clips the gradients of all parameters, and `{name}` trains some");
             problems.add(text, "transfer.mode", problem, Some("take `probe` or `full`".to_owned()));
@@ -182,6 +182,9 @@ impl Transfer {
 
     /// The network with a run's weights, but for a last layer that is new.
     fn started(&self, run: &Run, fresh: Network, places: &Places) -> Result<Network, CliError> {
+        if !self.mode.way().takes_over() {
+            return Ok(fresh);
+        }
         let mut state = weights::collect(run.network.network());
         if self.head == Head::New {
             let own = weights::collect(&fresh);

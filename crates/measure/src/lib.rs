@@ -9,6 +9,7 @@ mod classification;
 mod clopper_pearson;
 mod interval;
 mod mean;
+mod mean_interval;
 mod median;
 mod regression;
 mod roc;
@@ -17,6 +18,7 @@ pub use classification::{Average, ClassMetrics, Confusion, NotSquare, argmax, to
 pub use clopper_pearson::{clopper_pearson, clopper_pearson_lower, clopper_pearson_upper};
 pub use interval::{Interval, Proportion, normal_quantile, wilson};
 pub use mean::Mean;
+pub use mean_interval::mean_interval;
 pub use median::median;
 pub use regression::{MeanError, Regression, regression};
 pub use roc::{NoRoc, OperatingPoint, Roc};

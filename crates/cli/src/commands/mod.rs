@@ -14,6 +14,7 @@ mod privacy;
 mod recipe;
 mod report;
 mod train;
+mod transfer;
 
 use crate::{
     error::CliError,
@@ -57,6 +58,8 @@ commands! {
     Privacy = privacy,
     /// Ask a run's network about pictures, IDX files or table rows
     Predict = predict,
+    /// Hold ways of learning from another run against each other
+    Transfer = transfer,
     /// Write a run's report anew
     Report = report,
     /// List data sources, or look into one

@@ -89,19 +89,24 @@ pub(super) struct Sitting {
 impl Sitting {
     fn begin(recipe: Option<&str>, set: &[String], out: Option<&Path>) -> Result<Self, CliError> {
         let source = Source::find(recipe)?;
-        let checked = source.check(set)?;
         let root = match out {
             Some(root) => root.to_owned(),
             None => free_folder(Path::new("runs"), &source.stem),
         };
+        Self::create(&source, set, &root)
+    }
+
+    /// A new job in the folder `root`.
+    pub(super) fn create(source: &Source, set: &[String], root: &Path) -> Result<Self, CliError> {
+        let checked = source.check(set)?;
         let device = Device::flex();
         let (data, config, start) = prepare(&checked, &device)?;
-        let folder = RunFolder::create(&root, &checked.filled)?;
+        let folder = RunFolder::create(root, &checked.filled)?;
         config.write(&folder)?;
         Ok(Self { recipe: checked.value, data, config, start, folder, device })
     }
 
-    fn resume(path: &Path) -> Result<Self, CliError> {
+    pub(super) fn resume(path: &Path) -> Result<Self, CliError> {
         let folder = open_folder(path)?;
         if folder.has(CANARIES) {
             let problem = "it is an audit's; go on with it by `crucible privacy audit`".to_owned();
@@ -170,7 +175,7 @@ impl Sitting {
     }
 
     /// Writes the report and says how it ended.
-    fn conclude(self, outcome: Outcome, output: &Output) -> Result<Trained, CliError> {
+    pub(super) fn conclude(self, outcome: Outcome, output: &Output) -> Result<Trained, CliError> {
         let root = self.folder.root().display().to_string();
         let Outcome { network, reason, epochs, best_epoch, steps, seconds } = outcome;
         let peak_memory = peak_memory();
@@ -287,7 +292,7 @@ fn last_words(ending: &Ending, unmet: bool) -> String {
 }
 
 /// The first of `NAME-1`, `NAME-2`, … that does not exist.
-fn free_folder(parent: &Path, stem: &str) -> PathBuf {
+pub(super) fn free_folder(parent: &Path, stem: &str) -> PathBuf {
     let stem = if stem.is_empty() { SHIPPED[0].name } else { stem };
     let mut names = (1u64..).map(|number| parent.join(format!("{stem}-{number}")));
     names.find(|path| !path.exists()).expect("numbers do not run out")

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 mod backdoor;
 mod classification;
+pub(crate) mod comparison;
 pub(crate) mod compression;
 mod cost;
 mod curves;
@@ -264,7 +265,7 @@ fn facts(run: &Run, recipe: &Recipe, data: &Dataset, ending: &Ending) -> Vec<Fac
 }
 
 /// The moment, in UTC.
-fn now() -> String {
+pub(crate) fn now() -> String {
     let now = time::OffsetDateTime::now_utc();
     let date = now.date();
     format!("{} {:02}:{:02} UTC", date, now.hour(), now.minute())

@@ -111,3 +111,52 @@ fn what_does_not_go_is_said_and_nothing_is_written() {
         assert!(!place.path("none").exists(), "{set}");
     }
 }
+
+#[test]
+fn ways_are_compared_and_what_is_done_is_not_done_again() {
+    let place = with_first("");
+    let words = [
+        "transfer",
+        "compare",
+        "second.toml",
+        "--per-class",
+        "2,8",
+        "--seeds",
+        "2",
+        "--out",
+        "all",
+        "--set",
+        "train.epochs=2",
+        "--json",
+    ];
+    let objects = place.ok(&words).objects();
+    let ends: Vec<&str> =
+        objects[objects.len() - 3..].iter().map(|object| object["mode"].as_str().unwrap()).collect();
+    assert_eq!(ends, ["scratch", "probe", "full"]);
+    for object in &objects[objects.len() - 3..] {
+        assert!(object["accuracy"].as_f64().is_some_and(|accuracy| accuracy > 0.0), "{object}");
+        assert!(object["trainable"].as_u64() <= object["total"].as_u64(), "{object}");
+        assert_eq!((object["per_class"].as_u64(), object["seconds"].as_f64().is_some()), (Some(8), true));
+    }
+    let ways = objects.iter().filter(|object| object["event"] == "way").count();
+    assert_eq!(ways, 6);
+    let report = place.text("all/report.html");
+    assert!(report.contains("Accuracy by examples"), "a learning curve");
+    let run = "all/full-8-seed-2/model.safetensors";
+    let first = std::fs::metadata(place.path(run)).unwrap().modified().unwrap();
+    assert_eq!(place.ok(&words).objects().last(), objects.last());
+    assert_eq!(std::fs::metadata(place.path(run)).unwrap().modified().unwrap(), first, "not trained again");
+
+    let other = ["transfer", "compare", "second.toml", "--per-class", "2,8", "--seeds", "2", "--out", "all"];
+    place.refuses(&other, 2, "all/scratch-2-seed-1 was trained by another recipe; choose another --out");
+    place.refuses(
+        &["transfer", "compare", "first.toml"],
+        2,
+        "first.toml has no table `[transfer]` to compare by",
+    );
+    place.refuses(
+        &["transfer", "compare", "second.toml", "--modes", "best"],
+        2,
+        "there is no mode `best`; there are: scratch, probe, full, layers, bit-fit",
+    );
+}

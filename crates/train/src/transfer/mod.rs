@@ -8,6 +8,7 @@ mod full;
 mod layers;
 mod place;
 mod probe;
+mod scratch;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ pub use full::Full;
 pub use layers::Layers;
 pub use place::{Place, Places};
 pub use probe::{LinearProbe, Probe};
+pub use scratch::Scratch;
 
 /// How parameters of a network are trained on.
 pub trait Way {
@@ -28,6 +30,11 @@ pub trait Way {
     fn rate(&self, place: &Place, epoch: u64) -> f64 {
         let _ = (place, epoch);
         1.0
+    }
+
+    /// Whether training starts from the weights that the network had.
+    fn takes_over(&self) -> bool {
+        true
     }
 
     /// Whether the network has what the settings name.
@@ -86,6 +93,8 @@ macro_rules! ways {
 }
 
 ways! {
+    /// All parameters, from fresh weights: what the others are held against.
+    Scratch = "scratch",
     /// A linear layer on the features that the network had, which are computed once.
     Probe = "probe",
     /// All parameters.
