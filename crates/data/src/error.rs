@@ -71,6 +71,14 @@ pub enum DataError {
         /// What the format asks for.
         wanted: &'static str,
     },
+    /// A tokenizer cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Tokenizer {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// A saved [`Format`](crate::Format) contradicts itself.
     #[error("the saved input format is damaged: {0}")]
     Format(String),
@@ -179,6 +187,9 @@ pub enum ByteProblem {
     /// The file is none of the kinds that are read.
     #[error("neither a PNG, JPEG, or IDX picture file, nor named .csv, .tsv, or .txt")]
     UnknownKind,
+    /// The file is none of the kinds that texts are read from.
+    #[error("texts are read from files named .csv, .tsv or .jsonl")]
+    NoTexts,
 }
 
 /// What is wrong at one field of a CSV file.
@@ -222,6 +233,17 @@ pub enum TableProblem {
         /// The column.
         name: String,
         /// The text found.
+        value: String,
+    },
+    /// A line of JSON is no object.
+    #[error("not a JSON object: {0}")]
+    NotAnObject(String),
+    /// A field should be a text.
+    #[error("{value} is not a text, as column \"{name}\" needs")]
+    NotAText {
+        /// The column.
+        name: String,
+        /// The value found.
         value: String,
     },
     /// A split column holds something else than a split.

@@ -27,6 +27,8 @@ mod sheet;
 pub mod source;
 pub mod split;
 mod table;
+mod texts;
+mod tokenizer;
 
 pub use config::{DataConfig, Normalize, load};
 pub use dataset::{Cell, Column, Dataset, Format, InputFormat, Task};
@@ -39,3 +41,5 @@ pub use named::{NamedInputs, inputs_from_bytes, inputs_from_file};
 pub use sampler::{epoch_order, poisson_batch};
 pub use sheet::{contact_sheet, grid, side_by_side};
 pub use source::Source;
+pub use texts::texts_from_file;
+pub use tokenizer::{PADDING, Tokenizer, Tokens, padded};
