@@ -3,10 +3,13 @@
 //! Gradients come from the whole network at once; the rules of guided backpropagation, DeepLIFT and LRP change what
 //! happens at single layers, and Grad-CAM asks for the gradient at one of them. All of these go back layer by layer.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use crucible_models::{
     Activation, Tap,
-    layers::{AvgPool2d, BatchNorm, Conv2d, LayerNorm, Linear, MaxPool2d, Positions, SelfAttention},
+    layers::{
+        AvgPool2d, BatchNorm, Conv2d, Embedding, LayerNorm, Linear, MaxPool2d, Padding, Positions,
+        SelfAttention,
+    },
 };
 
 use crate::{
@@ -170,9 +173,19 @@ impl Tap for Recorder {
         layer.forward_tokens(input, activation)
     }
 
-    fn self_attention(&mut self, layer: &SelfAttention, packed: Tensor<3>) -> Tensor<3> {
+    fn embedding(&mut self, layer: &Embedding, tokens: Tensor<2, Int>) -> Tensor<3> {
+        self.break_at(layer.name(), "it looks tokens up by their numbers");
+        layer.forward(tokens)
+    }
+
+    fn self_attention(
+        &mut self,
+        layer: &SelfAttention,
+        packed: Tensor<3>,
+        padding: Option<&Padding>,
+    ) -> Tensor<3> {
         self.break_at(layer.name(), "it is an attention");
-        layer.attend(packed)
+        layer.attend(packed, padding)
     }
 
     fn layer_norm(&mut self, layer: &LayerNorm, input: Tensor<3>) -> Tensor<3> {

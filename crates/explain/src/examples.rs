@@ -44,7 +44,7 @@ impl<'a> Examples<'a> {
     pub(crate) fn picture(&self) -> Option<[usize; 3]> {
         match self.shape {
             InputShape::Image { channels, height, width } => Some([channels, height, width]),
-            InputShape::Features { .. } | InputShape::Sequence { .. } => None,
+            InputShape::Features { .. } | InputShape::Sequence { .. } | InputShape::Tokens { .. } => None,
         }
     }
 

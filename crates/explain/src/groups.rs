@@ -20,7 +20,9 @@ impl Groups {
                 let of = (0..channels * height * width).map(|i| cell(i % (height * width))).collect();
                 Self { of, count: height.div_ceil(side) * across }
             }
-            InputShape::Features { count } => Self { of: (0..count).collect(), count },
+            InputShape::Features { count } | InputShape::Tokens { length: count, .. } => {
+                Self { of: (0..count).collect(), count }
+            }
             InputShape::Sequence { length, width } => {
                 Self { of: (0..length * width).map(|i| i / width).collect(), count: length }
             }

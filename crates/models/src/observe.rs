@@ -1,10 +1,13 @@
 //! A tap that shows every layer's output to a closure and changes nothing.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 use crate::{
     Activation,
-    layers::{AvgPool2d, BatchNorm, Conv2d, Dropout, LayerNorm, Linear, MaxPool2d, Positions, SelfAttention},
+    layers::{
+        AvgPool2d, BatchNorm, Conv2d, Dropout, Embedding, LayerNorm, Linear, MaxPool2d, Padding, Positions,
+        SelfAttention,
+    },
     tap::Tap,
 };
 
@@ -59,8 +62,19 @@ impl<F: FnMut(&Site<'_>, Tensor<2>)> Tap for Observe<F> {
         output
     }
 
-    fn self_attention(&mut self, layer: &SelfAttention, packed: Tensor<3>) -> Tensor<3> {
-        let output = layer.attend(packed);
+    fn embedding(&mut self, layer: &Embedding, tokens: Tensor<2, Int>) -> Tensor<3> {
+        let output = layer.forward(tokens);
+        self.show(layer.name(), "Embedding", layer.weight.shape().num_elements(), 0, &output);
+        output
+    }
+
+    fn self_attention(
+        &mut self,
+        layer: &SelfAttention,
+        packed: Tensor<3>,
+        padding: Option<&Padding>,
+    ) -> Tensor<3> {
+        let output = layer.attend(packed, padding);
         let multiply_adds = layer.multiply_adds(output.dims()[1]);
         self.show(layer.name(), "MultiheadAttention", 0, multiply_adds, &output);
         output

@@ -1,15 +1,15 @@
 //! A tap that runs each layer by Burn's own operations.
 
 use burn::tensor::{
-    Bool, Tensor, activation,
-    module::{avg_pool2d, conv2d, layer_norm, linear, max_pool2d},
+    Bool, Int, Tensor, activation,
+    module::{avg_pool2d, conv2d, embedding, layer_norm, linear, max_pool2d},
     ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
 };
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
     Activation, Training,
-    layers::{AvgPool2d, Conv2d, LayerNorm, Linear, MaxPool2d, SelfAttention},
+    layers::{AvgPool2d, Conv2d, Embedding, LayerNorm, Linear, MaxPool2d, Padding, SelfAttention},
     tap::Tap,
 };
 
@@ -42,7 +42,16 @@ impl Tap for Plain {
         activate(activation, linear(input, layer.weight.val().transpose(), Some(layer.bias.val())))
     }
 
-    fn self_attention(&mut self, layer: &SelfAttention, packed: Tensor<3>) -> Tensor<3> {
+    fn embedding(&mut self, layer: &Embedding, tokens: Tensor<2, Int>) -> Tensor<3> {
+        embedding(layer.weight.val(), tokens)
+    }
+
+    fn self_attention(
+        &mut self,
+        layer: &SelfAttention,
+        packed: Tensor<3>,
+        padding: Option<&Padding>,
+    ) -> Tensor<3> {
         let ([batch, tokens, columns], heads) = (packed.dims(), layer.heads());
         let width = columns / 3;
         let parts = packed.chunk(3, 2).into_iter();
@@ -57,12 +66,18 @@ impl Tap for Plain {
             }
             false => scores,
         };
+        let scores = match padding {
+            Some(padding) => {
+                scores.mask_fill(padding.mask().reshape([batch, 1, 1, tokens]), f32::NEG_INFINITY)
+            }
+            None => scores,
+        };
         let mixed = activation::softmax(scores, 3).matmul(value);
         mixed.swap_dims(1, 2).reshape([batch, tokens, width])
     }
 
     fn layer_norm(&mut self, layer: &LayerNorm, input: Tensor<3>) -> Tensor<3> {
-        layer_norm(input, layer.weight.val(), Some(layer.bias.val()), LayerNorm::EPSILON)
+        layer_norm(input, layer.weight.val(), Some(layer.bias.val()), layer.epsilon())
     }
 
     fn conv2d(&mut self, layer: &Conv2d, input: Tensor<4>, activation: Activation) -> Tensor<4> {

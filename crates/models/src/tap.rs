@@ -1,11 +1,14 @@
 //! The seam between networks and everything that is done with them.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
     Activation,
-    layers::{AvgPool2d, BatchNorm, Conv2d, Dropout, LayerNorm, Linear, MaxPool2d, Positions, SelfAttention},
+    layers::{
+        AvgPool2d, BatchNorm, Conv2d, Dropout, Embedding, LayerNorm, Linear, MaxPool2d, Padding, Positions,
+        SelfAttention,
+    },
 };
 
 /// What a forward pass meets at each layer. Every method defaults to just running the layer. Between two calls a network
@@ -35,10 +38,21 @@ pub trait Tap {
         layer.forward_tokens(input, activation)
     }
 
+    /// A vector for each token of a vocabulary: `[batch, tokens]` to `[batch, tokens, features]`.
+    fn embedding(&mut self, layer: &Embedding, tokens: Tensor<2, Int>) -> Tensor<3> {
+        layer.forward(tokens)
+    }
+
     /// The heads of an attention layer: query, key and value side by side `[batch, tokens, 3 · width]` to `[batch,
-    /// tokens, width]`. Its two projections pass through [`linear_tokens`](Self::linear_tokens).
-    fn self_attention(&mut self, layer: &SelfAttention, packed: Tensor<3>) -> Tensor<3> {
-        layer.attend(packed)
+    /// tokens, width]`; no token sees one that is hidden. Its two projections pass through
+    /// [`linear_tokens`](Self::linear_tokens).
+    fn self_attention(
+        &mut self,
+        layer: &SelfAttention,
+        packed: Tensor<3>,
+        padding: Option<&Padding>,
+    ) -> Tensor<3> {
+        layer.attend(packed, padding)
     }
 
     /// Layer normalization of `[batch, tokens, features]`.
@@ -89,9 +103,17 @@ pub trait Tap {
         picture.flatten::<3>(2, 3).swap_dims(1, 2)
     }
 
-    /// The mean over a sequence: `[batch, tokens, features]` to `[batch, features]`.
-    fn mean_tokens(&mut self, input: Tensor<3>) -> Tensor<2> {
-        input.mean_dim(1).squeeze_dim(1)
+    /// The mean over a sequence's tokens that are not hidden: `[batch, tokens, features]` to `[batch, features]`.
+    fn mean_tokens(&mut self, input: Tensor<3>, padding: Option<&Padding>) -> Tensor<2> {
+        match padding {
+            Some(padding) => padding.mean(input),
+            None => input.mean_dim(1).squeeze_dim(1),
+        }
+    }
+
+    /// The first token of a sequence: `[batch, tokens, features]` to `[batch, features]`.
+    fn first_token(&mut self, input: Tensor<3>) -> Tensor<2> {
+        input.narrow(1, 0, 1).squeeze_dim(1)
     }
 
     /// Dropout over `[batch, features]`: the identity unless [`training`](Self::training).

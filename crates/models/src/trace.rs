@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
     Activation, Tapped,
-    layers::{AvgPool2d, BatchNorm, Conv2d, LayerNorm, Linear, MaxPool2d, Positions, SelfAttention},
+    layers::{
+        AvgPool2d, BatchNorm, Conv2d, Embedding, LayerNorm, Linear, MaxPool2d, Padding, Positions,
+        SelfAttention,
+    },
     tap::Tap,
 };
 
@@ -87,10 +90,20 @@ pub enum Operation {
 
 /// Why a forward pass is no graph of tapped operations.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the network computes what {reader} reads outside its tap")]
-pub struct Untapped {
-    /// The layer that reads it, or "its output" for the network's own.
-    pub reader: String,
+#[non_exhaustive]
+pub enum Untapped {
+    /// An operation reads what no operation before it gave.
+    #[error("the network computes what {reader} reads outside its tap")]
+    Reader {
+        /// The layer that reads it, or "its output" for the network's own.
+        reader: String,
+    },
+    /// The inputs are the numbers of tokens.
+    #[error("`{layer}` looks tokens up by their numbers, and a graph holds operations on floats alone")]
+    Tokens {
+        /// The layer that looks them up.
+        layer: String,
+    },
 }
 
 impl Graph {
@@ -101,7 +114,7 @@ impl Graph {
     ///
     /// # Errors
     ///
-    /// Where an operation reads what no tapped operation has given.
+    /// Where an operation reads what no tapped operation has given, or the inputs are the numbers of tokens.
     pub fn trace(network: &impl Tapped, features: usize, device: &Device) -> Result<Self, Untapped> {
         const EXAMPLES: usize = 2;
         let mut rng = ChaCha8Rng::seed_from_u64(0);
@@ -237,14 +250,14 @@ impl Operation {
             Self::Conv2d(layer, activation) => flat(layer.forward(read(next()), *activation)),
             Self::BatchNorm(layer) => flat(layer.forward(read(next()), false)),
             Self::LayerNorm(layer) => flat(layer.forward(read(next()))),
-            Self::SelfAttention(layer) => flat(layer.attend(read(next()))),
+            Self::SelfAttention(layer) => flat(layer.attend(read(next()), None)),
             Self::Positions(layer) => flat(layer.forward(read(next()))),
             Self::MaxPool2d(layer) => flat(layer.forward(read(next()))),
             Self::AvgPool2d(layer) => flat(layer.forward(read(next()))),
             Self::Activation(activation) => activation.forward(next().0),
             Self::Add => next().0 + next().0,
             Self::Tokens => flat(crate::NoTap.tokens(read(next()))),
-            Self::MeanTokens => crate::NoTap.mean_tokens(read(next())),
+            Self::MeanTokens => crate::NoTap.mean_tokens(read(next()), None),
         }
     }
 }
@@ -276,7 +289,7 @@ impl Trace {
     fn find<const D: usize>(&mut self, tensor: &Tensor<D>, reader: &str) -> Read {
         let value = self.seen.get(&print(tensor)).copied();
         if value.is_none() && self.untapped.is_none() {
-            self.untapped = Some(Untapped { reader: reader.to_owned() });
+            self.untapped = Some(Untapped::Reader { reader: reader.to_owned() });
         }
         Read { value: value.unwrap_or(Value::Input), shape: tensor.dims()[1..].to_vec() }
     }
@@ -323,9 +336,19 @@ impl Tap for Trace {
         self.node(layer.name(), Operation::Linear(layer.clone(), activation), reads, output)
     }
 
-    fn self_attention(&mut self, layer: &SelfAttention, packed: Tensor<3>) -> Tensor<3> {
+    fn embedding(&mut self, layer: &Embedding, tokens: Tensor<2, Int>) -> Tensor<3> {
+        self.untapped.get_or_insert_with(|| Untapped::Tokens { layer: layer.name().to_owned() });
+        layer.forward(tokens)
+    }
+
+    fn self_attention(
+        &mut self,
+        layer: &SelfAttention,
+        packed: Tensor<3>,
+        padding: Option<&Padding>,
+    ) -> Tensor<3> {
         let reads = vec![self.find(&packed, layer.name())];
-        let output = layer.attend(packed);
+        let output = layer.attend(packed, padding);
         self.node(layer.name(), Operation::SelfAttention(layer.clone()), reads, output)
     }
 
@@ -384,10 +407,10 @@ impl Tap for Trace {
         self.node(&name, Operation::Tokens, reads, output)
     }
 
-    fn mean_tokens(&mut self, input: Tensor<3>) -> Tensor<2> {
+    fn mean_tokens(&mut self, input: Tensor<3>, padding: Option<&Padding>) -> Tensor<2> {
         let name = self.numbered("mean");
         let reads = vec![self.find(&input, &name)];
-        let output = crate::NoTap.mean_tokens(input);
+        let output = crate::NoTap.mean_tokens(input, padding);
         self.node(&name, Operation::MeanTokens, reads, output)
     }
 }

@@ -182,6 +182,28 @@ fn impossible_sizes_are_refused_in_words() {
         refusal(json!({"name": "cnn"}), rows),
         "`cnn` reads pictures, but the data are table rows of 4 values; `mlp` reads both"
     );
+    let texts = InputShape::Tokens { length: 600, vocabulary: 40_000 };
+    for name in ["mlp", "cnn", "transformer"] {
+        let words =
+            "computes with its inputs, but the data are texts, the numbers of tokens; `bert` reads those";
+        assert_eq!(refusal(json!({"name": name}), texts), format!("`{name}` {words}"));
+    }
+    assert_eq!(
+        refusal(json!({"name": "bert"}), rows),
+        "`bert` reads texts, the numbers of tokens, but the data are none; `mlp` reads any other input"
+    );
+    assert_eq!(
+        refusal(json!({"name": "bert"}), texts),
+        "texts of up to 600 tokens do not fit the 512 places of `bert`; cut them to 512"
+    );
+    assert_eq!(
+        refusal(json!({"name": "bert", "positions": 602, "position_offset": 2}), texts),
+        "the texts have 40000 kinds of tokens, but `bert` knows 30522: they are of another tokenizer"
+    );
+    assert_eq!(
+        refusal(json!({"name": "bert", "heads": 7}), texts),
+        "`bert` cannot divide a width of 384 among 7 heads; it must be a multiple"
+    );
     assert_eq!(
         refusal(json!({"name": "lenet5"}), rows),
         "`lenet5` reads pictures, but the data are table rows of 4 values; `mlp` reads both"
@@ -391,8 +413,13 @@ impl Tap for Silence<'_> {
         self.pass(layer.name(), layer.forward_tokens(input, activation))
     }
 
-    fn self_attention(&mut self, layer: &layers::SelfAttention, packed: Tensor<3>) -> Tensor<3> {
-        self.pass(layer.name(), layer.attend(packed))
+    fn self_attention(
+        &mut self,
+        layer: &layers::SelfAttention,
+        packed: Tensor<3>,
+        padding: Option<&layers::Padding>,
+    ) -> Tensor<3> {
+        self.pass(layer.name(), layer.attend(packed, padding))
     }
 
     fn layer_norm(&mut self, layer: &layers::LayerNorm, input: Tensor<3>) -> Tensor<3> {

@@ -127,7 +127,7 @@ pub(crate) fn section(
                 ))
                 .block(gallery(explanations, question));
         }
-        InputShape::Features { .. } | InputShape::Sequence { .. } => {
+        InputShape::Features { .. } | InputShape::Sequence { .. } | InputShape::Tokens { .. } => {
             for explanation in explanations {
                 for index in 0..question.targets.len().min(SHOWN) {
                     section = section.block(bars(explanation, question, index, format));

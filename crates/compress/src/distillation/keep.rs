@@ -1,7 +1,10 @@
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use crucible_models::{
     Activation, Tap, Training,
-    layers::{AvgPool2d, BatchNorm, Conv2d, LayerNorm, Linear, MaxPool2d, Positions, SelfAttention},
+    layers::{
+        AvgPool2d, BatchNorm, Conv2d, Embedding, LayerNorm, Linear, MaxPool2d, Padding, Positions,
+        SelfAttention,
+    },
 };
 use rand_chacha::ChaCha8Rng;
 
@@ -45,8 +48,17 @@ impl Tap for Keep<'_> {
         self.see(layer.name(), layer.forward_tokens(input, activation))
     }
 
-    fn self_attention(&mut self, layer: &SelfAttention, packed: Tensor<3>) -> Tensor<3> {
-        self.see(layer.name(), layer.attend(packed))
+    fn embedding(&mut self, layer: &Embedding, tokens: Tensor<2, Int>) -> Tensor<3> {
+        self.see(layer.name(), layer.forward(tokens))
+    }
+
+    fn self_attention(
+        &mut self,
+        layer: &SelfAttention,
+        packed: Tensor<3>,
+        padding: Option<&Padding>,
+    ) -> Tensor<3> {
+        self.see(layer.name(), layer.attend(packed, padding))
     }
 
     fn layer_norm(&mut self, layer: &LayerNorm, input: Tensor<3>) -> Tensor<3> {

@@ -96,6 +96,9 @@ fn free_widths(architecture: &Architecture) -> Result<(), CompressError> {
         Architecture::Transformer(_) => Err(CompressError::FixedWidths(
             "what is added to each other in `transformer` must have one width",
         )),
+        Architecture::Bert(_) => {
+            Err(CompressError::FixedWidths("what is added to each other in `bert` must have one width"))
+        }
     }
 }
 

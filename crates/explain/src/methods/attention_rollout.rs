@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 use crucible_models::{
     Activation, InputShape, Tap,
-    layers::{Conv2d, Linear, SelfAttention},
+    layers::{Conv2d, Linear, Padding, SelfAttention},
 };
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
@@ -115,7 +115,12 @@ impl Tap for Rollout {
         output
     }
 
-    fn self_attention(&mut self, layer: &SelfAttention, packed: Tensor<3>) -> Tensor<3> {
+    fn self_attention(
+        &mut self,
+        layer: &SelfAttention,
+        packed: Tensor<3>,
+        padding: Option<&Padding>,
+    ) -> Tensor<3> {
         let [batch, tokens, _] = packed.dims();
         let matrices = attention(layer, &packed);
         if self.product.is_empty() {
@@ -128,7 +133,9 @@ impl Tap for Rollout {
         } else {
             self.mixed = true;
         }
-        layer.attend(packed)
+        // Texts of different lengths have no common map.
+        self.mixed |= padding.is_some();
+        layer.attend(packed, padding)
     }
 }
 

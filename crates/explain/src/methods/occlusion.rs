@@ -71,7 +71,9 @@ impl Occlusion {
     /// The features under each window.
     fn windows(&self, shape: InputShape) -> Vec<Vec<usize>> {
         match shape {
-            InputShape::Features { count } => (0..count).map(|i| vec![i]).collect(),
+            InputShape::Features { count } | InputShape::Tokens { length: count, .. } => {
+                (0..count).map(|i| vec![i]).collect()
+            }
             InputShape::Sequence { length, width } => {
                 (0..length).map(|token| (token * width..(token + 1) * width).collect()).collect()
             }

@@ -40,6 +40,9 @@ impl MlpConfig {
         rng: &mut ChaCha8Rng,
         device: &Device,
     ) -> Result<Mlp, ModelError> {
+        if matches!(input, InputShape::Tokens { .. }) {
+            return Err(ModelError::NeedsNumbers { architecture: "mlp" });
+        }
         let widths: Vec<usize> =
             [&[input.features()], self.hidden.as_slice(), &[outputs]].concat().into_iter().collect();
         if let Some(layer) = widths.iter().skip(1).position(|&width| width == 0) {

@@ -1,5 +1,6 @@
 //! The architectures, one file each, and the one list that names them.
 
+mod bert;
 mod cnn;
 mod convnet;
 mod lenet5;
@@ -12,6 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use bert::{Bert, BertConfig, TokenPooling, hugging_face};
 pub use cnn::{Cnn, CnnConfig};
 pub use convnet::{Convnet, ConvnetConfig, Convolution, Pooling};
 pub use lenet5::{Lenet5, Lenet5Config};
@@ -76,6 +78,8 @@ architectures! {
     Convnet(Convnet, ConvnetConfig),
     /// Transformer encoder (Vaswani et al. 2017) over the patches of a picture (Dosovitskiy et al. 2021).
     Transformer(Transformer, TransformerConfig),
+    /// Encoder of texts (Devlin et al. 2019), as BERT, MiniLM, RoBERTa and DistilBERT have it.
+    Bert(Bert, BertConfig),
 }
 
 /// The shape of one input.
@@ -103,6 +107,13 @@ pub enum InputShape {
         /// Values of each.
         width: usize,
     },
+    /// A text as the numbers of its tokens, whole numbers of any float type, padded at the end with −1.
+    Tokens {
+        /// Tokens of the longest text.
+        length: usize,
+        /// Tokens that there are: each number is below.
+        vocabulary: usize,
+    },
 }
 
 impl InputShape {
@@ -113,6 +124,7 @@ impl InputShape {
             Self::Image { channels, height, width } => channels * height * width,
             Self::Features { count } => count,
             Self::Sequence { length, width } => length * width,
+            Self::Tokens { length, .. } => length,
         }
     }
 
@@ -120,10 +132,11 @@ impl InputShape {
     ///
     /// # Errors
     ///
-    /// For rows of a table.
+    /// For rows of a table, sequences and texts.
     pub fn picture(self, architecture: &'static str) -> Result<(usize, [usize; 2]), ModelError> {
         match self {
             Self::Image { channels, height, width } => Ok((channels, [height, width])),
+            Self::Tokens { .. } => Err(ModelError::NeedsNumbers { architecture }),
             Self::Features { .. } | Self::Sequence { .. } => {
                 Err(ModelError::NeedsPictures { architecture, count: self.features() })
             }
@@ -144,6 +157,46 @@ pub enum ModelError {
         architecture: &'static str,
         /// Values in a row.
         count: usize,
+    },
+    /// A network that computes with its inputs was asked to read texts.
+    #[error(
+        "`{architecture}` computes with its inputs, but the data are texts, the numbers of tokens; `bert` reads those"
+    )]
+    NeedsNumbers {
+        /// The architecture.
+        architecture: &'static str,
+    },
+    /// A network of texts was asked to read something else.
+    #[error(
+        "`{architecture}` reads texts, the numbers of tokens, but the data are none; `mlp` reads any other input"
+    )]
+    NeedsTexts {
+        /// The architecture.
+        architecture: &'static str,
+    },
+    /// Texts may be longer than the network has places.
+    #[error(
+        "texts of up to {length} tokens do not fit the {places} places of `{architecture}`; cut them to {places}"
+    )]
+    TooLong {
+        /// The architecture.
+        architecture: &'static str,
+        /// Tokens of the longest text.
+        length: usize,
+        /// Tokens that the network has a position for.
+        places: usize,
+    },
+    /// Texts may hold tokens that the network does not have.
+    #[error(
+        "the texts have {given} kinds of tokens, but `{architecture}` knows {known}: they are of another tokenizer"
+    )]
+    Vocabulary {
+        /// The architecture.
+        architecture: &'static str,
+        /// Kinds of tokens in the texts.
+        given: usize,
+        /// Kinds of tokens that the network knows.
+        known: usize,
     },
     /// The picture vanishes before the last convolution or pooling.
     #[error(

@@ -94,7 +94,16 @@ impl TransformerConfig {
             InputShape::Sequence { length, .. } => length,
             _ => grid[0] * grid[1],
         };
-        let config = EncoderLayerConfig { width, heads, feedforward, activation, dropout, norm_first };
+        let config = EncoderLayerConfig {
+            width,
+            heads,
+            feedforward,
+            activation,
+            dropout,
+            unit_dropout: dropout,
+            norm_first,
+            epsilon: LayerNorm::EPSILON,
+        };
         let projection = Conv2dConfig {
             kernel: [patch; 2],
             stride: [patch; 2],
@@ -106,7 +115,7 @@ impl TransformerConfig {
             layers: (0..layers)
                 .map(|i| EncoderLayer::new(&format!("layers.{i}"), config, rng, device))
                 .collect(),
-            norm: norm_first.then(|| LayerNorm::new("norm", width, device)),
+            norm: norm_first.then(|| LayerNorm::new("norm", width, LayerNorm::EPSILON, device)),
             head: Linear::new("head", width, outputs, rng, device),
             input,
             tokens,
@@ -150,12 +159,12 @@ impl Tapped for Transformer {
     fn forward(&self, input: Tensor<2>, tap: &mut dyn Tap) -> Tensor<2> {
         let mut x = self.embed(input, tap);
         for layer in &self.layers {
-            x = layer.forward(x, tap);
+            x = layer.forward(x, None, tap);
         }
         if let Some(norm) = &self.norm {
             x = tap.layer_norm(norm, x);
         }
-        let x = tap.mean_tokens(x);
+        let x = tap.mean_tokens(x, None);
         tap.linear(&self.head, x, Activation::Identity)
     }
 }

@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Dropout, LayerNorm, Linear, SelfAttention};
+use super::{Dropout, LayerNorm, Linear, Padding, SelfAttention};
 use crate::{Activation, Tap};
 
 /// The sizes of an [`EncoderLayer`].
@@ -16,10 +16,14 @@ pub struct EncoderLayerConfig {
     pub feedforward: usize,
     /// The function after them.
     pub activation: Activation,
-    /// Probability of dropping each value that is added to a token, and each of those units, while training.
+    /// Probability of dropping each value that is added to a token, while training.
     pub dropout: f64,
+    /// Probability of dropping each unit between the two linear layers, while training.
+    pub unit_dropout: f64,
     /// Normalize before attention and feedforward, not after they were added.
     pub norm_first: bool,
+    /// What the normalizations add to the variance.
+    pub epsilon: f64,
 }
 
 /// One layer of a Transformer encoder: attention and a two-layer network, each added to its input and normalized.
@@ -41,32 +45,32 @@ impl EncoderLayer {
     /// A layer with PyTorch's default initialization.
     #[must_use]
     pub fn new(name: &str, config: EncoderLayerConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
-        let EncoderLayerConfig { width, heads, feedforward, dropout, .. } = config;
+        let EncoderLayerConfig { width, heads, feedforward, dropout, unit_dropout, epsilon, .. } = config;
         let named = |part: &str| format!("{name}.{part}");
-        let drop = |part: &str| (dropout > 0.0).then(|| Dropout::new(&named(part), dropout));
+        let drop = |part: &str, share: f64| (share > 0.0).then(|| Dropout::new(&named(part), share));
         Self {
             self_attn: SelfAttention::new(&named("self_attn"), width, heads, false, rng, device),
             linear1: Linear::new(&named("linear1"), width, feedforward, rng, device),
             linear2: Linear::new(&named("linear2"), feedforward, width, rng, device),
-            norm1: LayerNorm::new(&named("norm1"), width, device),
-            norm2: LayerNorm::new(&named("norm2"), width, device),
-            dropout: [drop("dropout"), drop("dropout1"), drop("dropout2")],
+            norm1: LayerNorm::new(&named("norm1"), width, epsilon, device),
+            norm2: LayerNorm::new(&named("norm2"), width, epsilon, device),
+            dropout: [drop("dropout", unit_dropout), drop("dropout1", dropout), drop("dropout2", dropout)],
             config,
         }
     }
 
-    /// `[batch, tokens, width]` to the same.
+    /// `[batch, tokens, width]` to the same. No token sees one that is hidden.
     #[must_use]
-    pub fn forward(&self, x: Tensor<3>, tap: &mut dyn Tap) -> Tensor<3> {
+    pub fn forward(&self, x: Tensor<3>, padding: Option<&Padding>, tap: &mut dyn Tap) -> Tensor<3> {
         if self.config.norm_first {
             let normal = tap.layer_norm(&self.norm1, x.clone());
-            let attended = self.attend(normal, tap);
+            let attended = self.attend(normal, padding, tap);
             let x = tap.add(x, attended);
             let normal = tap.layer_norm(&self.norm2, x.clone());
             let fed = self.feed(normal, tap);
             tap.add(x, fed)
         } else {
-            let attended = self.attend(x.clone(), tap);
+            let attended = self.attend(x.clone(), padding, tap);
             let sum = tap.add(x, attended);
             let x = tap.layer_norm(&self.norm1, sum);
             let fed = self.feed(x.clone(), tap);
@@ -75,8 +79,8 @@ impl EncoderLayer {
         }
     }
 
-    fn attend(&self, x: Tensor<3>, tap: &mut dyn Tap) -> Tensor<3> {
-        let x = self.self_attn.forward(x, tap);
+    fn attend(&self, x: Tensor<3>, padding: Option<&Padding>, tap: &mut dyn Tap) -> Tensor<3> {
+        let x = self.self_attn.forward(x, padding, tap);
         self.drop(1, x, tap)
     }
 

@@ -3,7 +3,7 @@ use burn::tensor::{Device, Tensor};
 use crucible_kernels::{Attention, self_attention};
 use rand_chacha::ChaCha8Rng;
 
-use super::Linear;
+use super::{Linear, Padding};
 use crate::{Activation, Tap, init::uniform};
 
 /// Multi-head attention of a sequence to itself (Vaswani et al. 2017): PyTorch's `MultiheadAttention`.
@@ -67,16 +67,21 @@ impl SelfAttention {
 
     /// `[batch, tokens, width]` to the same: projections and heads, each through the tap.
     #[must_use]
-    pub fn forward(&self, input: Tensor<3>, tap: &mut dyn Tap) -> Tensor<3> {
+    pub fn forward(&self, input: Tensor<3>, padding: Option<&Padding>, tap: &mut dyn Tap) -> Tensor<3> {
         let packed = tap.linear_tokens(&self.in_proj, input, Activation::Identity);
-        let mixed = tap.self_attention(self, packed);
+        let mixed = tap.self_attention(self, packed, padding);
         tap.linear_tokens(&self.out_proj, mixed, Activation::Identity)
     }
 
-    /// The heads alone: query, key and value side by side `[batch, tokens, 3 · width]` to `[batch, tokens, width]`.
+    /// The heads alone: query, key and value side by side `[batch, tokens, 3 · width]` to `[batch, tokens, width]`. No
+    /// token sees one that is hidden.
     #[must_use]
-    pub fn attend(&self, packed: Tensor<3>) -> Tensor<3> {
-        self_attention(packed, None, Attention { heads: self.heads, causal: self.causal })
+    pub fn attend(&self, packed: Tensor<3>, padding: Option<&Padding>) -> Tensor<3> {
+        self_attention(
+            packed,
+            padding.map(Padding::mask),
+            Attention { heads: self.heads, causal: self.causal },
+        )
     }
 
     /// Multiply-adds of the heads for one example of `tokens` tokens.

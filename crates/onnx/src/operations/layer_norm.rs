@@ -11,7 +11,7 @@ pub(super) fn write(site: &mut Site<'_>, layer: &LayerNorm) -> Result<Held, Expo
     let value = site.read(0)?;
     let weight = site.parameter("weight", layer.weight.val())?;
     let bias = site.parameter("bias", layer.bias.val())?;
-    let settings = vec![tensor::axis(-1), tensor::float("epsilon", LayerNorm::EPSILON as f32)];
+    let settings = vec![tensor::axis(-1), tensor::float("epsilon", layer.epsilon() as f32)];
     let name = site.main("LayerNormalization", &[&value, &weight, &bias], settings);
     Ok(Held { name, shape: site.node().shape.clone() })
 }

@@ -100,7 +100,7 @@ impl Tapped for Rare {
         let batch = input.dims()[0];
         let picture = tap.conv2d(&self.conv, input.reshape([batch, 4, 5, 4]), Activation::Identity);
         let tokens = tap.tokens(picture);
-        self.attention.forward(tokens, tap).flatten(1, 2)
+        self.attention.forward(tokens, None, tap).flatten(1, 2)
     }
 }
 

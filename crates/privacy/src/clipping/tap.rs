@@ -105,13 +105,12 @@ impl Tap for PerExample<'_> {
 
     fn layer_norm(&mut self, layer: &LayerNorm, input: Tensor<3>) -> Tensor<3> {
         let [weight, bias] = [layer.weight.id, layer.bias.id];
-        let kept = input.clone().inner();
+        let (kept, epsilon) = (input.clone().inner(), layer.epsilon());
         self.watch(layer.name(), &[weight, bias], layer.forward(input), move |slope: Tensor<3>| {
             let [count, tokens, features] = slope.dims();
             let (ones, zeros) =
                 (Tensor::ones([features], &kept.device()), Tensor::zeros([features], &kept.device()));
-            let normal =
-                layer_norm(kept.reshape([count * tokens, features]), ones, zeros, LayerNorm::EPSILON);
+            let normal = layer_norm(kept.reshape([count * tokens, features]), ones, zeros, epsilon);
             let product = slope.clone() * normal.reshape([count, tokens, features]);
             let part = |id, values: Tensor<3>| -> Box<dyn Part> {
                 Box::new(Rows { id, shape: vec![features], rows: values.sum_dim(1).squeeze_dim(1) })

@@ -9,7 +9,10 @@ use burn::tensor::{
 };
 use crucible_models::{
     Activation, Tap, Tapped,
-    layers::{AvgPool2d, BatchNorm, Conv2d, Dropout, LayerNorm, Linear, MaxPool2d, Positions, SelfAttention},
+    layers::{
+        AvgPool2d, BatchNorm, Conv2d, Dropout, Embedding, LayerNorm, Linear, MaxPool2d, Padding, Positions,
+        SelfAttention,
+    },
 };
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
@@ -397,8 +400,17 @@ impl Tap for Chain {
         self.intervals.linear_tokens(layer, input, activation)
     }
 
-    fn self_attention(&mut self, layer: &SelfAttention, packed: Tensor<3>) -> Tensor<3> {
-        self.intervals.self_attention(layer, packed)
+    fn embedding(&mut self, layer: &Embedding, tokens: Tensor<2, Int>) -> Tensor<3> {
+        self.intervals.embedding(layer, tokens)
+    }
+
+    fn self_attention(
+        &mut self,
+        layer: &SelfAttention,
+        packed: Tensor<3>,
+        padding: Option<&Padding>,
+    ) -> Tensor<3> {
+        self.intervals.self_attention(layer, packed, padding)
     }
 
     fn layer_norm(&mut self, layer: &LayerNorm, input: Tensor<3>) -> Tensor<3> {

@@ -1,9 +1,12 @@
 //! Interval bounds: what every value in a network can be, if every input is anywhere in its interval.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use crucible_models::{
     Activation, Scaling, Tap, Tapped,
-    layers::{AvgPool2d, BatchNorm, Conv2d, Dropout, LayerNorm, Linear, MaxPool2d, Positions, SelfAttention},
+    layers::{
+        AvgPool2d, BatchNorm, Conv2d, Dropout, Embedding, LayerNorm, Linear, MaxPool2d, Padding, Positions,
+        SelfAttention,
+    },
 };
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
@@ -268,8 +271,18 @@ impl Tap for Intervals {
         self.refuse(layer.name(), "linear layer at each token", output)
     }
 
-    fn self_attention(&mut self, layer: &SelfAttention, packed: Tensor<3>) -> Tensor<3> {
-        let output = layer.attend(packed);
+    fn embedding(&mut self, layer: &Embedding, tokens: Tensor<2, Int>) -> Tensor<3> {
+        let output = layer.forward(tokens);
+        self.refuse(layer.name(), "token embedding", output)
+    }
+
+    fn self_attention(
+        &mut self,
+        layer: &SelfAttention,
+        packed: Tensor<3>,
+        padding: Option<&Padding>,
+    ) -> Tensor<3> {
+        let output = layer.attend(packed, padding);
         self.refuse(layer.name(), "attention", output)
     }
 
