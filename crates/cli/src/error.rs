@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use crucible_compress::{CompressError, OpenError};
 use crucible_data::DataError;
 use crucible_explain::ExplainError;
-use crucible_models::{ModelError, weights::WeightsError};
+use crucible_models::{ModelError, architectures::hugging_face::PretrainedError, weights::WeightsError};
 use crucible_onnx::ExportError;
 use crucible_privacy::PrivacyError;
 use crucible_recipe::Problems;
@@ -25,6 +25,10 @@ pub(crate) enum CliError {
     Usage(String),
     #[error("{} is no run: {problem}", path.display())]
     NoRun { path: PathBuf, problem: String },
+    #[error("{} is no folder of an encoder: {problem}", path.display())]
+    NoModel { path: PathBuf, problem: String },
+    #[error("{}: {source}", path.display())]
+    Pretrained { path: PathBuf, source: PretrainedError },
     #[error(
         "the {name} data are not those that {} was written for: {problem}; train a new run on them",
         config.display()
@@ -62,7 +66,8 @@ impl CliError {
     /// 2 where the words or the recipe are wrong, 1 where something went wrong.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Recipe(_) | Self::NoSuchRecipe { .. } | Self::Usage(_) | Self::NoRun { .. } => 2,
+            Self::Recipe(_) | Self::NoSuchRecipe { .. } | Self::Usage(_) => 2,
+            Self::NoRun { .. } | Self::NoModel { .. } => 2,
             Self::Model(_)
             | Self::Compress(_)
             | Self::Export(_)
@@ -72,6 +77,7 @@ impl CliError {
             Self::Train(TrainError::Loss(_) | TrainError::NothingToMeasure | TrainError::NoAccuracy) => 2,
             Self::OtherData { .. }
             | Self::Weights(_)
+            | Self::Pretrained { .. }
             | Self::Archive { .. }
             | Self::File { .. }
             | Self::Data(_)

@@ -94,6 +94,13 @@ impl Jobs {
     }
 }
 
+/// A bar over things that are done one after another, or nothing.
+pub(crate) fn count(watched: bool, length: u64) -> ProgressBar {
+    let bar = bar(watched, "{bar:32} {percent:>3}%  {pos} of {len}  {eta} left");
+    bar.set_length(length);
+    bar
+}
+
 fn bar(watched: bool, style: &str) -> ProgressBar {
     let bar = if watched {
         ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8))

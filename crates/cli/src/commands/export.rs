@@ -89,15 +89,27 @@ fn quantization(archive: &Archive, graph: &Graph) -> Quantization {
     Quantization { values, weights: weights.collect(), ..Quantization::default() }
 }
 
-/// Replaces the file in one moment.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+/// Whether a file can be written there, before the work that it is to hold the fruit of.
+pub(super) fn check_place(path: &Path) -> Result<(), CliError> {
     let fail = |source| CliError::File { action: "write", path: path.to_owned(), source };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.is_dir() {
+        return Err(fail(std::io::ErrorKind::IsADirectory.into()));
+    }
+    match std::fs::metadata(folder).map_err(fail)?.is_dir() {
+        true => Ok(()),
+        false => Err(fail(std::io::ErrorKind::NotADirectory.into())),
+    }
+}
+
+/// Replaces the file in one moment.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}.new", std::process::id()));
-    std::fs::write(&temporary, bytes).map_err(fail)?;
-    std::fs::rename(&temporary, path).map_err(|error| {
+    let written = std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
+    written.map_err(|source| {
         // Best effort: the first error is the one that matters.
         let _ = std::fs::remove_file(&temporary);
-        fail(error)
+        CliError::File { action: "write", path: path.to_owned(), source }
     })
 }

@@ -5,6 +5,7 @@ mod bench;
 mod certify;
 pub(crate) mod compress;
 mod data;
+mod embed;
 mod eval;
 mod explain;
 mod export;
@@ -52,6 +53,8 @@ commands! {
     Certify = certify,
     /// Make a run's network smaller and faster: integers in the place of floats, weights and channels removed
     Compress = compress,
+    /// Turn texts into vectors, by an encoder of Hugging Face's
+    Embed = embed,
     /// Write a run's network for other programs
     Export = export,
     /// What training costs in privacy, whether it keeps what it promises, and what a network gives away

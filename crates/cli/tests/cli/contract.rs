@@ -378,9 +378,9 @@ fn networks_are_summed_up() {
     let place = Place::empty();
     assert_eq!(
         names(&place.ok(&["model", "list", "--json"])),
-        ["mlp", "lenet5", "cnn", "convnet", "transformer"]
+        ["mlp", "lenet5", "cnn", "convnet", "transformer", "bert"]
     );
-    assert_eq!(place.ok(&["model", "list"]).out.lines().count(), 5);
+    assert_eq!(place.ok(&["model", "list"]).out.lines().count(), 6);
     for (recipe, parameters) in [("mnist-lenet5", 61_706), ("mnist-mlp", 109_386), ("mnist-cnn", 1_199_882)] {
         let summary = place.ok(&["model", "summary", recipe, "--json"]).object();
         assert_eq!(summary["parameters"], parameters, "{recipe}");

@@ -57,7 +57,7 @@ fn recipes_that_are_none() {
         2,
         "bad.toml: missing table [data]\n      = a table or one of \"mnist\", \"idx\", \"images\", \"csv\", \"adult\": \
          Where the examples come from.\n\nbad.toml: missing table [model]\n      = a table or one of \"mlp\", \
-         \"lenet5\", \"cnn\", \"convnet\", \"transformer\": The network.",
+         \"lenet5\", \"cnn\", \"convnet\", \"transformer\", \"bert\": The network.",
     );
     refuses_recipe(
         [0x89, b'P', b'N', b'G', 0xff, 0, 1],

@@ -7,6 +7,7 @@ mod audit;
 mod compress;
 mod contract;
 mod distill;
+mod embed;
 mod explain;
 mod gallery;
 mod membership;
