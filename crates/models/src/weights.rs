@@ -6,11 +6,13 @@
 mod error;
 mod network;
 mod npy;
+mod open;
 mod own_file;
 mod state;
 
 pub use error::WeightsError;
 pub use network::{Path, assign, collect};
 pub use npy::to_npy;
+pub use open::{OpenError, OpenProblem, Opened, open};
 pub use own_file::{from_safetensors, to_safetensors};
 pub use state::{HostTensor, State};
