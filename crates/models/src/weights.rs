@@ -4,6 +4,7 @@
 //! `fc[0].weight` is `fc1.weight` too. A list with a plural name is PyTorch's `ModuleList`: `layers[0]` is `layers.0`.
 
 mod error;
+pub mod names;
 mod network;
 mod npy;
 mod open;

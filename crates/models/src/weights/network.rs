@@ -20,16 +20,25 @@ pub fn collect(network: &impl Module) -> State {
 ///
 /// [`WeightsError::Mismatch`] lists every name and shape that does not fit; nothing is assigned then.
 pub fn assign<M: Module>(network: M, state: &State) -> Result<M, WeightsError> {
+    assign_under(network, state, str::to_owned)
+}
+
+/// Like [`assign`], with what does not fit listed under the names that `name` gives for those of the network.
+pub(super) fn assign_under<M: Module>(
+    network: M,
+    state: &State,
+    name: impl Fn(&str) -> String,
+) -> Result<M, WeightsError> {
     let own = collect(&network);
     let names = |these: &State, those: &State| -> Vec<String> {
-        these.keys().filter(|name| !those.contains_key(*name)).cloned().collect()
+        these.keys().filter(|key| !those.contains_key(*key)).map(|key| name(key)).collect()
     };
     let (missing, surplus) = (names(&own, state), names(state, &own));
     let differing = own.iter().filter_map(|(name, tensor)| Some((name, tensor, state.get(name)?)));
     let misshapen: Vec<String> = differing
         .filter(|(_, own, given)| own.shape != given.shape)
-        .map(|(name, own, given)| {
-            format!("{name} is {:?} in the file, {:?} in the network", given.shape, own.shape)
+        .map(|(key, own, given)| {
+            format!("{} is {:?} in the file, {:?} in the network", name(key), given.shape, own.shape)
         })
         .collect();
     if !(missing.is_empty() && surplus.is_empty() && misshapen.is_empty()) {

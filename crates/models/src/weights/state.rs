@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 pub type State = BTreeMap<String, HostTensor>;
 
 /// A tensor of `f32` on the host, row-major.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct HostTensor {
     /// The size of each axis.
     pub shape: Vec<usize>,

@@ -5,6 +5,7 @@
 mod folders;
 mod golden;
 mod hostile;
+mod names;
 mod pickles;
 mod properties;
 mod support;
