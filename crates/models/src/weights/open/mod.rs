@@ -56,7 +56,8 @@ impl<S: Read + Seek> Source for S {}
 ///   in the folder's place.
 ///
 /// F32, F16, BF16 and F64 become `f32`. Integers and booleans (`num_batches_tracked`, `position_ids`) are left out, and
-/// listed. Memory stays within a small multiple of the file's length, whatever it claims.
+/// listed. Whatever a file claims, memory stays within a small multiple of its length, and half a gigabyte for a header or
+/// pickle made to swell.
 ///
 /// # Errors
 ///
