@@ -44,6 +44,9 @@ pub enum PrivacyError {
     /// Layers whose gradients cannot be told apart by example.
     #[error("gradients cannot be clipped by example:{}", list(.0))]
     Unsupported(Vec<Refused>),
+    /// A layer of whose parameters some are trained.
+    #[error("of the parameters of `{0}` some are trained; gradients are clipped for whole layers")]
+    Partly(String),
     /// A layer that ran twice in a forward pass.
     #[error("the layer `{0}` ran more than once in a forward pass; give each place a layer of its own")]
     Repeated(String),

@@ -22,7 +22,10 @@ use crucible_privacy::{
     PrivacyError,
     clipping::{ClippedSum, Clipping, check, clipped_sum},
 };
-use crucible_train::losses::{CrossEntropy, HalfMse, Loss, Mse};
+use crucible_train::{
+    losses::{CrossEntropy, HalfMse, Loss, Mse},
+    transfer::{BitFit, FineTuning, Layers, Mode, Places},
+};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -327,6 +330,36 @@ fn convolutions_of_any_form() {
 }
 
 /// Where every example draws its own mask, the truth is the trainer's gradient.
+#[test]
+fn what_is_not_trained_has_no_part_in_it() {
+    let transformer = json!({"name": "transformer", "width": 8, "heads": 2, "layers": 2, "feedforward": 12});
+    let networks = [
+        (json!({"name": "mlp", "hidden": [9, 7]}), InputShape::Features { count: 6 }, "fc2"),
+        (json!({"name": "cnn"}), image(1, 12, 11), "conv2"),
+        (transformer, image(1, 8, 8), "layers.1"),
+    ];
+    for (architecture, shape, layer) in networks {
+        let mode = Mode::Layers(Layers { layers: vec![layer.to_owned()] });
+        for count in [0, 1, 5] {
+            let network = network(&architecture, shape, 3);
+            let places = Places::new(&network, shape.features(), &Device::flex());
+            let frozen = FineTuning::frozen(&mode, &places, network);
+            let case = format!("{layer} of {architecture}, batch of {count}");
+            verify(&case, frozen, shape.features(), 3, count, &CrossEntropy::default());
+        }
+    }
+    let network = network(&json!({"name": "mlp", "hidden": [9]}), InputShape::Features { count: 6 }, 3);
+    let (mode, (x, y)) = (Mode::BitFit(BitFit {}), batch(5, 6, 3));
+    let places = Places::new(&network, 6, &Device::flex());
+    let frozen = FineTuning::frozen(&mode, &places, network).train();
+    let (loss, clipping) = (CrossEntropy::default(), Clipping::Flat { norm: 1.0 });
+    let error = clipped_sum(&frozen, x, y, &loss, clipping, &mut training()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "of the parameters of `fc1` some are trained; gradients are clipped for whole layers"
+    );
+}
+
 #[test]
 fn dropout_draws_the_masks_of_training() {
     let architectures = [

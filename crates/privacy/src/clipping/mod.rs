@@ -12,6 +12,8 @@ mod part;
 mod tap;
 mod tokens;
 
+use std::collections::HashSet;
+
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
@@ -22,7 +24,7 @@ pub use check::check;
 
 use crate::PrivacyError;
 use part::Part;
-use tap::PerExample;
+use tap::{Call, PerExample};
 
 /// From an example's gradient to what is added up. All norms are above 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -94,7 +96,8 @@ pub struct ClippedSum {
 }
 
 /// The sum over `inputs` `[n, features]` and `targets` `[n, outputs]` of the gradients of each example's own loss,
-/// clipped; zeros where there are no examples. `network` and both are on a device with autodiff, as in training, and
+/// clipped; zeros where there are no examples. Layers whose parameters autodiff does not track have no part in it, in norms neither:
+/// they are not trained. `network` and both are on a device with autodiff, as in training, and
 /// `tap` draws the same masks of dropout as there. Penalties on weights are no example's, and not in it.
 ///
 /// Beside what a step keeps it keeps the gradient of each layer's output, and of no layer more values by example than its
@@ -122,12 +125,18 @@ pub fn clipped_sum<M: Module + Tapped>(
     let device = inputs.device();
     // Untracked, its layers pass gradients on to their inputs alone.
     let frozen = network.clone().no_grad();
+    let trained = Trained::of(network);
     let mut tap = PerExample::new(tap);
     let each = loss.each(frozen.forward(inputs, &mut tap), targets);
     let calls = tap.calls()?;
     let losses = values(each.clone());
     let mut arrived = each.sum().backward();
-    let layers: Vec<Vec<Box<dyn Part>>> = calls.into_iter().map(|call| (call.parts)(&mut arrived)).collect();
+    let mut layers: Vec<Vec<Box<dyn Part>>> = Vec::new();
+    for call in calls {
+        if trained.takes(&call)? {
+            layers.push((call.parts)(&mut arrived));
+        }
+    }
     drop(arrived);
 
     let add = |mut sum: Vec<f64>, squares: Vec<f64>| {
@@ -155,12 +164,43 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_to_vec().expect("networks here compute in f32")
 }
 
-/// A gradient of zeros for each parameter.
+/// The parameters that are trained: those that autodiff tracks.
+#[derive(Default)]
+struct Trained(HashSet<ParamId>);
+
+impl Trained {
+    fn of(network: &impl Module) -> Self {
+        let mut trained = Self::default();
+        network.visit(&mut trained);
+        trained
+    }
+
+    /// Whether a layer is trained, which all of its parameters are or none.
+    fn takes(&self, call: &Call) -> Result<bool, PrivacyError> {
+        match call.ids.iter().filter(|id| self.0.contains(id)).count() {
+            0 => Ok(false),
+            count if count == call.ids.len() => Ok(true),
+            _ => Err(PrivacyError::Partly(call.name.clone())),
+        }
+    }
+}
+
+impl ModuleVisitor for Trained {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.is_require_grad() {
+            self.0.insert(param.id);
+        }
+    }
+}
+
+/// A gradient of zeros for each parameter that is trained.
 struct Zeros<'a>(&'a mut GradientsParams);
 
 impl ModuleVisitor for Zeros<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.0.register(param.id, param.val().inner().zeros_like());
+        if param.is_require_grad() {
+            self.0.register(param.id, param.val().inner().zeros_like());
+        }
     }
 }
 

@@ -24,8 +24,8 @@ type Parts = Box<dyn FnOnce(&mut Gradients) -> Vec<Box<dyn Part>>>;
 
 /// A layer that ran.
 pub(super) struct Call {
-    name: String,
-    ids: Vec<ParamId>,
+    pub(super) name: String,
+    pub(super) ids: Vec<ParamId>,
     pub(super) parts: Parts,
 }
 
