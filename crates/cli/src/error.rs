@@ -56,6 +56,8 @@ pub(crate) enum CliError {
     Privacy(#[from] PrivacyError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    #[error(transparent)]
+    Foreign(#[from] crucible_models::weights::OpenError),
 }
 
 fn suggestion(nearest: &Option<String>) -> String {
@@ -77,6 +79,7 @@ impl CliError {
             Self::Train(TrainError::Loss(_) | TrainError::NothingToMeasure | TrainError::NoAccuracy) => 2,
             Self::OtherData { .. }
             | Self::Weights(_)
+            | Self::Foreign(_)
             | Self::Pretrained { .. }
             | Self::Archive { .. }
             | Self::File { .. }

@@ -7,12 +7,9 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use crucible_models::{
     Graph, InputShape, NoTap, Observe, Plain, Tap, Tapped, Training,
-    architectures::{
-        Bert, BertConfig, TokenPooling,
-        hugging_face::{Pretrained, read_tensors},
-    },
+    architectures::{Bert, BertConfig, TokenPooling, hugging_face::Pretrained},
     summarize,
-    weights::{HostTensor, Path, State, collect},
+    weights::{self, HostTensor, Path, State, collect},
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -31,7 +28,8 @@ fn config(folder: &str) -> String {
 }
 
 fn tensors(folder: &str) -> State {
-    read_tensors(&read(folder, "model.safetensors")).unwrap()
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/hugging_face");
+    weights::open(&root.join(folder)).unwrap().state
 }
 
 fn pretrained(folder: &str) -> Pretrained {

@@ -202,7 +202,7 @@ fn bad_input_is_told_and_nothing_is_written() {
         2,
         "models is no folder of an encoder: there is no such folder",
     );
-    let words = "model/model.safetensors: texts of up to 21 tokens do not fit the 20 places of `bert`; cut them to 20";
+    let words = "model: texts of up to 21 tokens do not fit the 20 places of `bert`; cut them to 20";
     place.refuses(&["embed", "model", "texts.csv", "--max-tokens", "21"], 1, words);
     let words = "model/tokenizer.json: 2 tokens have no room for a text; its ends are 2";
     place.refuses(&["embed", "model", "texts.csv", "--max-tokens", "2"], 1, words);
@@ -211,12 +211,11 @@ fn bad_input_is_told_and_nothing_is_written() {
 
 #[test]
 fn folders_that_are_none_say_what_they_lack() {
-    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+    for name in ["config.json", "tokenizer.json"] {
         let (place, _) = place("bert");
         std::fs::remove_file(place.path(&format!("model/{name}"))).unwrap();
         let words = format!(
-            "model is no folder of an encoder: it has no {name}; needed are config.json, model.safetensors and \
-             tokenizer.json"
+            "model is no folder of an encoder: it has no {name}; needed are config.json, tokenizer.json and the weights"
         );
         place.refuses(&["embed", "model", "texts.csv"], 2, &words);
     }
@@ -228,7 +227,7 @@ fn folders_that_are_none_say_what_they_lack() {
     place.refuses(&embed, 1, words);
     place.write("model/config.json", config.replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3"));
     let said = place.run(&embed);
-    let words = "error: model/model.safetensors: the weights do not fit the network; missing: \
+    let words = "error: model: the weights do not fit the network; missing: \
                  encoder.layer.2.attention.output.LayerNorm.bias, ";
     assert!(said.err.starts_with(words) && said.code == Some(1), "{said:?}");
     place.write("model/config.json", &config);
@@ -238,12 +237,14 @@ fn folders_that_are_none_say_what_they_lack() {
     assert!(said.err.starts_with("error: model/tokenizer.json: ") && said.code == Some(1), "{said:?}");
     place.write("model/tokenizer.json", tokenizer.replace("\"hot\":", "\"hot\": 300, \"unheard\":"));
     let said = place.run(&embed);
-    let words = "error: model/model.safetensors: the texts have 301 kinds of tokens, but `bert` knows ";
+    let words = "error: model: the texts have 301 kinds of tokens, but `bert` knows ";
     assert!(said.err.starts_with(words) && said.err.contains("another tokenizer"), "{said:?}");
     let weights = place.read("model/model.safetensors");
     place.write("model/model.safetensors", &weights[..weights.len() - 4]);
     place.write("model/tokenizer.json", tokenizer);
-    let words =
-        "model/model.safetensors: not a whole safetensors file: incomplete metadata, file not fully covered";
-    place.refuses(&embed, 1, words);
+    let said = place.run(&embed);
+    assert!(said.err.contains("model/model.safetensors: is damaged: ") && said.code == Some(1), "{said:?}");
+    std::fs::remove_file(place.path("model/model.safetensors")).unwrap();
+    let said = place.run(&embed);
+    assert!(said.err.starts_with("error: model: holds no weights") && said.code == Some(1), "{said:?}");
 }

@@ -8,15 +8,15 @@ use crucible_models::{
     InputShape,
     architectures::{
         Bert, TokenPooling,
-        hugging_face::{Pretrained, PretrainedError, read_tensors},
+        hugging_face::{Pretrained, PretrainedError},
     },
+    weights,
 };
 use serde_json::Value;
 
 use crate::error::CliError;
 
 const CONFIG: &str = "config.json";
-const MODEL: &str = "model.safetensors";
 const TOKENIZER: &str = "tokenizer.json";
 const POOLING: &str = "1_Pooling/config.json";
 /// Where the number of tokens stands that texts are cut to.
@@ -38,9 +38,9 @@ impl Folder {
         pooling: Option<TokenPooling>,
         max_tokens: Option<u32>,
     ) -> Result<Self, CliError> {
-        for name in [CONFIG, MODEL, TOKENIZER] {
+        for name in [CONFIG, TOKENIZER] {
             if !root.join(name).is_file() {
-                let needs = format!("it has no {name}; needed are {CONFIG}, {MODEL} and {TOKENIZER}");
+                let needs = format!("it has no {name}; needed are {CONFIG}, {TOKENIZER} and the weights");
                 let problem = if root.is_dir() { needs } else { "there is no such folder".to_owned() };
                 return Err(CliError::NoModel { path: root.to_owned(), problem });
             }
@@ -48,8 +48,8 @@ impl Folder {
         let fail = |name| move |source| CliError::Pretrained { path: root.join(name), source };
         let config = String::from_utf8(read(root, CONFIG)?)
             .map_err(|error| fail(CONFIG)(PretrainedError::Config(error.to_string())))?;
-        let tensors = read_tensors(&read(root, MODEL)?).map_err(|error| fail(MODEL)(error.into()))?;
-        let mut pretrained = Pretrained::read(&config, tensors).map_err(fail(CONFIG))?;
+        let opened = weights::open(root)?;
+        let mut pretrained = Pretrained::read(&config, opened.state).map_err(fail(CONFIG))?;
         if let Some(pooling) = pooling.map_or_else(|| saved_pooling(root), |given| Ok(Some(given)))? {
             pretrained.config.pooling = pooling;
         }
@@ -66,7 +66,7 @@ impl Folder {
         let network = self
             .pretrained
             .network(input, device)
-            .map_err(|source| CliError::Pretrained { path: self.root.join(MODEL), source })?;
+            .map_err(|source| CliError::Pretrained { path: self.root.clone(), source })?;
         Ok((network, tokenizer))
     }
 }

@@ -2,7 +2,6 @@
 
 mod config;
 mod names;
-mod tensors;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
@@ -15,7 +14,6 @@ use crate::{
     weights::{self, HostTensor, Path, State, WeightsError},
 };
 pub use names::Family;
-pub use tensors::read_tensors;
 
 /// Why a folder of Hugging Face's is no [`Bert`].
 #[derive(Debug, thiserror::Error)]
