@@ -5,10 +5,17 @@ use std::path::PathBuf;
 use burn::module::Module;
 use burn::tensor::Device;
 use crucible_data::{Dataset, Task};
-use crucible_models::{Architecture, InputShape, Network, weights};
+use crucible_models::{
+    Architecture, InputShape, Network,
+    weights::{
+        self,
+        names::{self, Mapped},
+    },
+};
 use crucible_recipe::{Places as Text, Problems};
 use crucible_train::{
     UpdateRule,
+    run_folder::name,
     transfer::{FineTuning, LinearProbe, Mode, Parameters, Places},
 };
 use schemars::JsonSchema;
@@ -24,7 +31,8 @@ use crate::{
 /// Start from a network that was trained before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Transfer {
-    /// The folder of its run. Pictures are scaled as they were there.
+    /// The folder of its run, as whose pictures these are scaled; or weights from elsewhere: a safetensors or PyTorch file,
+    /// or a folder with one.
     pub(crate) from: PathBuf,
     /// The layer that tells classes apart, the last one.
     #[serde(default)]
@@ -80,13 +88,12 @@ pub(crate) fn start(
     let features = config.input_shape().features();
     let places = Places::new(&fresh, features, device);
     let mut problems = transfer.problems(recipe, text, &places);
-    let source = Run::open(&transfer.from).map_err(|error| error.to_string());
-    let source = source.and_then(|run| transfer.fits(&run, config).map(|()| run));
-    let source = source.map_err(|problem| problems.add(text, "transfer.from", problem, None));
+    let source =
+        transfer.weights(config).map_err(|problem| problems.add(text, "transfer.from", problem, None));
     problems.into_result().map_err(CliError::Recipe)?;
     let Ok(source) = source else { unreachable!("told above") };
 
-    let network = transfer.started(&source, fresh, &places)?;
+    let network = transfer.started(source, fresh, &places)?;
     if matches!(transfer.mode, Mode::Probe(_)) && probed == Probed::Features {
         return probe(recipe, text, config, network, &places, data, device);
     }
@@ -125,6 +132,9 @@ fn probe(
 impl Transfer {
     /// The data as the network that training starts from reads them.
     pub(crate) fn scaled(&self, data: Dataset) -> Result<Dataset, CliError> {
+        if !self.is_run() {
+            return Ok(data);
+        }
         let config = Run::open(&self.from)?.config;
         let [given, wanted] = [&data.format, &config.format].map(|format| shape(&format.input.shape()));
         let other = format!(
@@ -140,11 +150,10 @@ impl Transfer {
         if let Err(problem) = self.mode.way().check(places) {
             problems.add(text, "transfer.layers", problem, None);
         }
-        let (private, name) = (recipe.train.privacy.is_some(), self.mode.name());
-        if private && !matches!(self.mode, Mode::Probe(_) | Mode::Full(_) | Mode::Scratch(_)) {
-            let problem =
-                format!("`train.privacy` clips the gradients of all parameters, and `{name}` trains some");
-            problems.add(text, "transfer.mode", problem, Some("take `probe` or `full`".to_owned()));
+        if recipe.train.privacy.is_some() && matches!(self.mode, Mode::BitFit(_)) {
+            let problem = "`train.privacy` clips gradients for whole layers, and `bit-fit` trains biases";
+            let help = "take `probe`, `layers` or `full`".to_owned();
+            problems.add(text, "transfer.mode", problem, Some(help));
         }
         let other = [("defence", recipe.defence.is_some()), ("distill", recipe.distill.is_some())];
         for (table, _) in other.into_iter().filter(|(_, given)| *given && matches!(self.mode, Mode::Probe(_)))
@@ -153,6 +162,23 @@ impl Transfer {
             problems.add(text, table, problem, Some("take another `transfer.mode`".to_owned()));
         }
         problems
+    }
+
+    /// Whether training starts from a run, and not from weights from elsewhere.
+    fn is_run(&self) -> bool {
+        self.from.join(name::RECIPE).exists() || !self.from.exists()
+    }
+
+    /// The weights that training starts from, under this network's names.
+    fn weights(&self, config: &RunConfig) -> Result<Mapped, String> {
+        let state = if self.is_run() {
+            let run = Run::open(&self.from).map_err(|error| error.to_string())?;
+            self.fits(&run, config)?;
+            weights::collect(run.network.network())
+        } else {
+            weights::open(&self.from).map_err(|error| error.to_string())?.state
+        };
+        names::mapped(state, &config.architecture).map_err(|error| error.to_string())
     }
 
     /// Whether a network can take a run's weights.
@@ -180,21 +206,17 @@ impl Transfer {
         Ok(())
     }
 
-    /// The network with a run's weights, but for a last layer that is new.
-    fn started(&self, run: &Run, fresh: Network, places: &Places) -> Result<Network, CliError> {
+    /// The network with these weights, but for a last layer that is new.
+    fn started(&self, mut source: Mapped, fresh: Network, places: &Places) -> Result<Network, CliError> {
         if !self.mode.way().takes_over() {
             return Ok(fresh);
         }
-        let mut state = weights::collect(run.network.network());
         if self.head == Head::New {
+            let is_head = |name: &str| places.get(name).is_some_and(|place| place.is_head);
             let own = weights::collect(&fresh);
-            for (name, tensor) in
-                own.into_iter().filter(|(name, _)| places.get(name).is_some_and(|place| place.is_head))
-            {
-                state.insert(name, tensor);
-            }
+            source.state.extend(own.into_iter().filter(|(name, _)| is_head(name)));
         }
-        Ok(weights::assign(fresh.valid(), &state)?)
+        Ok(source.assign(fresh.valid())?)
     }
 
     /// How many parameters of a network are trained on, of how many.

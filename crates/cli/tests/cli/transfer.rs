@@ -160,3 +160,23 @@ fn ways_are_compared_and_what_is_done_is_not_done_again() {
         "there is no mode `best`; there are: scratch, probe, full, layers, bit-fit",
     );
 }
+
+#[test]
+fn training_starts_from_a_file_of_weights_too() {
+    let place = with_first("");
+    place.copy("first/model.safetensors", "weights.st");
+    let still = "train.optimizer={ name = \"sgd\", lr = 1e-30 }";
+    let words = ["train", "second.toml", "--set", "transfer.from=weights.st", "--out", "kept", "--quiet"];
+    place.ok(&[&words[..], &["--set", "transfer.head=keep", "--set", still]].concat());
+    assert!(changed(&place, "kept").is_empty(), "the weights are the file's");
+    assert!(place.text("kept/report.html").contains("was not measured"), "a file has no task of its own");
+    let wrong = ["train", "second.toml", "--set", "transfer.from=first.toml", "--out", "none"];
+    let said = place.run(&wrong);
+    assert!(
+        said.err.contains("holds no weights that can be read") && !place.path("none").exists(),
+        "{said:?}"
+    );
+    let wider = ["train", "second.toml", "--set", "transfer.from=weights.st", "--set", "model.hidden=[21]"];
+    let said = place.run(&[&wider[..], &["--out", "none"]].concat());
+    assert!(said.err.contains("fc1.bias is [20] in the file, [21] in the network"), "{said:?}");
+}
