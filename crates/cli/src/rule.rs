@@ -8,7 +8,7 @@ use crucible_recipe::{Places, Problems};
 use crucible_robust::{Defence, DefenceConfig};
 use crucible_train::{Ordinary, PlainLoss, UpdateRule};
 
-use crate::{distill, error::CliError, recipe::Recipe, run::RunConfig, view};
+use crate::{distill, error::CliError, recipe::Recipe, run::RunConfig, transfer::Transfer, view};
 
 /// The rule for a recipe, whose text stands at `places`, on these data.
 pub(crate) fn rule(
@@ -108,8 +108,16 @@ pub(crate) fn doubts(recipe: &Recipe, data: &Dataset) -> Vec<String> {
             settings.delta
         ));
     }
+    if let Some(transfer) = &recipe.transfer {
+        doubts.push(format!(
+            "{} may tell of the examples that it was trained on, which this guarantee does not cover",
+            transfer.from.display()
+        ));
+    }
     let measured = match &data.format.input {
         InputFormat::Image { .. } if recipe.data.normalize != Normalize::Standard => None,
+        // Scaled as those of the run that training starts from.
+        InputFormat::Image { .. } if recipe.transfer.as_ref().is_some_and(Transfer::is_run) => None,
         InputFormat::Image { .. } => Some(
             "the mean and the deviation of pixels; `data.normalize` as \"unit\" or \"fixed\" measures nothing",
         ),

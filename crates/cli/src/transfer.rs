@@ -165,7 +165,7 @@ impl Transfer {
     }
 
     /// Whether training starts from a run, and not from weights from elsewhere.
-    fn is_run(&self) -> bool {
+    pub(crate) fn is_run(&self) -> bool {
         self.from.join(name::RECIPE).exists() || !self.from.exists()
     }
 

@@ -55,7 +55,7 @@ fn batch(count: usize, features: usize, outputs: usize) -> (Tensor<2>, Tensor<2>
 
 type Gradient = BTreeMap<String, Vec<f64>>;
 
-/// Gradients by the names of their parameters.
+/// Gradients by the names of their parameters: of all that are tracked, and of no others.
 fn named(network: &impl Module, gradients: &GradientsParams) -> Gradient {
     struct Names<'a>(Path, &'a GradientsParams, Gradient);
     impl ModuleVisitor for Names<'_> {
@@ -68,7 +68,9 @@ fn named(network: &impl Module, gradients: &GradientsParams) -> Gradient {
         }
 
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let gradient = self.1.get::<D>(param.id).unwrap_or_else(|| panic!("{}", self.0.name()));
+            let gradient = self.1.get::<D>(param.id);
+            assert_eq!(gradient.is_some(), param.is_require_grad(), "{}", self.0.name());
+            let Some(gradient) = gradient else { return };
             assert_eq!(gradient.dims(), param.val().dims(), "{}", self.0.name());
             let values = gradient.into_data().iter::<f32>().map(f64::from).collect();
             self.2.insert(self.0.name(), values);
