@@ -7,7 +7,10 @@ use crucible_train::{RunFolder, StopReason};
 use serde_json::json;
 
 use crate::{
-    commands::train::{Sitting, free_folder, stop_on_interrupt},
+    commands::{
+        export,
+        train::{Sitting, free_folder, stop_on_interrupt},
+    },
     error::CliError,
     findings::{
         CONFIDENCE, Ending, REPORT,
@@ -95,8 +98,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Status, CliError> {
     let comparison =
         Comparison { recipe: &source.stem, transfer: &transfer, ways: &ways, seeds: args.seeds, shown };
     let report = out.join(REPORT);
-    let fail = |source| CliError::File { action: "write", path: report.clone(), source };
-    std::fs::write(&report, comparison.html()).map_err(fail)?;
+    export::write(&report, comparison.html().as_bytes())?;
     output.line(format!("Report: {}", report.display()));
     for way in ways.iter().filter(|way| way.per_class == shown) {
         output.object(way);
