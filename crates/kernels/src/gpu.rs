@@ -5,7 +5,7 @@ use burn::backend::Cube;
 use crate::{
     activation::SmoothOps, affine::AffineOps, attention::AttentionOps, avg_pool2d::AvgPoolOps,
     axpby::AxpbyOps, batch_norm::BatchNormOps, conv2d::Conv2dOps, conv2d::by_example::ExampleOps,
-    cross_entropy::CrossEntropyOps, embedding::EmbeddingOps, layer_norm::LayerNormOps,
+    cross_entropy::CrossEntropyOps, embedding::EmbeddingOps, layer_norm::LayerNormOps, low_rank::LowRankOps,
     max_pool2d::MaxPoolOps, norm::NormOps, optimizer_step::OptimizerOps, softmax::SoftmaxOps,
     transposed_products::TransposedOps, watched::WatchedOps,
 };
@@ -20,6 +20,7 @@ impl CrossEntropyOps for Cube {}
 impl EmbeddingOps for Cube {}
 impl ExampleOps for Cube {}
 impl LayerNormOps for Cube {}
+impl LowRankOps for Cube {}
 impl MaxPoolOps for Cube {}
 impl NormOps for Cube {}
 impl OptimizerOps for Cube {}

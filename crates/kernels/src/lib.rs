@@ -24,6 +24,7 @@ mod gemm;
 mod gpu;
 pub mod int8;
 mod layer_norm;
+mod low_rank;
 mod math;
 mod max_pool2d;
 mod norm;
@@ -49,6 +50,7 @@ pub use conv2d::{Conv2d, conv2d, conv2d_example_gradients, conv2d_weight_gradien
 pub use cross_entropy::softmax_cross_entropy;
 pub use embedding::embedding;
 pub use layer_norm::layer_norm;
+pub use low_rank::affine_low_rank;
 pub use max_pool2d::{MaxPool2d, max_pool2d, max_pool2d_with};
 pub use norm::{norm, row_norms};
 pub use normals::{NORMALS, normals};

@@ -8,6 +8,7 @@
 //! caller passes.
 
 mod activation;
+pub mod adapters;
 pub mod architectures;
 mod init;
 pub mod layers;

@@ -30,12 +30,12 @@ pub trait Tap {
 
     /// A fully connected layer: `[batch, in]` to `[batch, out]`.
     fn linear(&mut self, layer: &Linear, input: Tensor<2>, activation: Activation) -> Tensor<2> {
-        layer.forward(input, activation)
+        layer.forward_training(input, activation, self.training())
     }
 
     /// The same layer at each token of a sequence: `[batch, tokens, in]` to `[batch, tokens, out]`.
     fn linear_tokens(&mut self, layer: &Linear, input: Tensor<3>, activation: Activation) -> Tensor<3> {
-        layer.forward_tokens(input, activation)
+        layer.forward_tokens_training(input, activation, self.training())
     }
 
     /// A vector for each token of a vocabulary: `[batch, tokens]` to `[batch, tokens, features]`.

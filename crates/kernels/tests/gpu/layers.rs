@@ -1,6 +1,7 @@
 use burn::tensor::Tensor;
 use crucible_kernels::{
-    Fused, Smooth, affine, batch_norm, batch_norm_train, layer_norm, log_softmax, smooth, softmax,
+    Fused, Smooth, affine, affine_low_rank, batch_norm, batch_norm_train, layer_norm, log_softmax, smooth,
+    softmax,
 };
 
 use crate::{CLOSE, compare, outcome, read, wave};
@@ -21,6 +22,21 @@ fn affine_with_every_activation() {
                 outcome(output, &[("input", &x), ("weight", &w), ("bias", &b)])
             });
         }
+    }
+}
+
+#[test]
+fn affine_with_a_change_of_low_rank() {
+    for fused in [Fused::None, Fused::Relu, Fused::Smooth(Smooth::Gelu)] {
+        compare(&format!("affine {fused:?} of low rank"), CLOSE, |device| {
+            let x = wave([18, 33], 0.1, device).transpose().require_grad();
+            let w = wave([20, 18], 1.0, device);
+            let b = wave([20], 2.0, device);
+            let down = wave([3, 18], 3.0, device).require_grad();
+            let up = wave([20, 3], 4.0, device).require_grad();
+            let output = affine_low_rank(x.clone(), w, b, [down.clone(), up.clone()], fused);
+            outcome(output, &[("input", &x), ("down", &down), ("up", &up)])
+        });
     }
 }
 

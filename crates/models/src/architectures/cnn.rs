@@ -65,6 +65,12 @@ pub struct Cnn {
     input: [usize; 3],
 }
 
+impl Cnn {
+    pub(super) fn linears(&mut self) -> Vec<&mut Linear> {
+        vec![&mut self.fc1, &mut self.fc2]
+    }
+}
+
 impl Tapped for Cnn {
     fn forward(&self, input: Tensor<2>, tap: &mut dyn Tap) -> Tensor<2> {
         let batch = input.dims()[0];

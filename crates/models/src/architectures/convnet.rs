@@ -156,6 +156,12 @@ impl Pool {
     }
 }
 
+impl Convnet {
+    pub(super) fn linears(&mut self) -> Vec<&mut Linear> {
+        self.fc.iter_mut().collect()
+    }
+}
+
 impl Tapped for Convnet {
     fn forward(&self, input: Tensor<2>, tap: &mut dyn Tap) -> Tensor<2> {
         let batch = input.dims()[0];

@@ -79,6 +79,12 @@ pub struct Lenet5 {
     input: [usize; 3],
 }
 
+impl Lenet5 {
+    pub(super) fn linears(&mut self) -> Vec<&mut Linear> {
+        vec![&mut self.fc1, &mut self.fc2, &mut self.fc3]
+    }
+}
+
 impl Tapped for Lenet5 {
     fn forward(&self, input: Tensor<2>, tap: &mut dyn Tap) -> Tensor<2> {
         let batch = input.dims()[0];

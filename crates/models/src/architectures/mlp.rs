@@ -82,6 +82,12 @@ pub struct Mlp {
     activation: Activation,
 }
 
+impl Mlp {
+    pub(super) fn linears(&mut self) -> Vec<&mut Linear> {
+        self.fc.iter_mut().collect()
+    }
+}
+
 impl Tapped for Mlp {
     fn forward(&self, input: Tensor<2>, tap: &mut dyn Tap) -> Tensor<2> {
         let (last, hidden) = self.fc.split_last().expect("built with an output layer");

@@ -20,7 +20,7 @@ pub use lenet5::{Lenet5, Lenet5Config};
 pub use mlp::{Mlp, MlpConfig};
 pub use transformer::{Transformer, TransformerConfig};
 
-use crate::{Tap, Tapped};
+use crate::{Tap, Tapped, layers::Linear};
 
 /// One line an architecture: its variant, whose kebab-case name recipes use, its module and its configuration.
 macro_rules! architectures {
@@ -53,6 +53,15 @@ macro_rules! architectures {
             ) -> Result<Network, ModelError> {
                 match self {
                     $(Self::$variant(config) => Ok(Network::$variant(config.init(input, outputs, rng, device)?)),)*
+                }
+            }
+        }
+
+        impl Network {
+            /// Its linear layers, in the order of the forward pass.
+            pub fn linears(&mut self) -> Vec<&mut Linear> {
+                match self {
+                    $(Self::$variant(network) => network.linears(),)*
                 }
             }
         }

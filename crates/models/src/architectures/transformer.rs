@@ -155,6 +155,13 @@ impl Transformer {
     }
 }
 
+impl Transformer {
+    pub(super) fn linears(&mut self) -> Vec<&mut Linear> {
+        let layers = self.layers.iter_mut().flat_map(EncoderLayer::linears);
+        layers.chain([&mut self.head]).collect()
+    }
+}
+
 impl Tapped for Transformer {
     fn forward(&self, input: Tensor<2>, tap: &mut dyn Tap) -> Tensor<2> {
         let mut x = self.embed(input, tap);

@@ -79,6 +79,13 @@ impl EncoderLayer {
         }
     }
 
+    /// Its linear layers, in the order of the forward pass.
+    pub fn linears(&mut self) -> Vec<&mut Linear> {
+        let mut linears = self.self_attn.linears();
+        linears.extend([&mut self.linear1, &mut self.linear2]);
+        linears
+    }
+
     fn attend(&self, x: Tensor<3>, padding: Option<&Padding>, tap: &mut dyn Tap) -> Tensor<3> {
         let x = self.self_attn.forward(x, padding, tap);
         self.drop(1, x, tap)

@@ -1,5 +1,6 @@
 //! The layers that networks are made of. Each parameter has PyTorch's name, shape and layout.
 
+mod adapter;
 mod batch_norm;
 mod conv2d;
 mod dropout;
@@ -12,6 +13,7 @@ mod pool2d;
 mod positions;
 mod self_attention;
 
+pub use adapter::{Adapter, AdapterConfig, LowRank};
 pub use batch_norm::BatchNorm;
 pub use conv2d::{Conv2d, Conv2dConfig};
 pub use dropout::Dropout;

@@ -39,12 +39,17 @@ impl SelfAttention {
         let in_proj = uniform([3 * width, width], bound, rng, device);
         let out_proj = uniform([width, width], 1.0 / (width as f32).sqrt(), rng, device);
         Self {
-            in_proj: linear(&format!("{name}.in_proj"), in_proj, 3 * width),
+            in_proj: linear(&format!("{name}.in_proj"), in_proj, 3 * width).packed(),
             out_proj: linear(&format!("{name}.out_proj"), out_proj, width),
             heads,
             causal,
             name: name.to_owned(),
         }
+    }
+
+    /// Its two projections.
+    pub fn linears(&mut self) -> Vec<&mut Linear> {
+        vec![&mut self.in_proj, &mut self.out_proj]
     }
 
     /// The name of this site, such as `layers.0.self_attn`.

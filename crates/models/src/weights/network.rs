@@ -61,7 +61,9 @@ impl Path {
             None if container.starts_with("Enum:") => String::new(),
             None if self.0.is_empty() || self.0.iter().all(String::is_empty) => name.to_owned(),
             // As PyTorch's `MultiheadAttention` names its own.
-            None if self.0.last().is_some_and(|parent| parent == ".in_proj") => format!("_{name}"),
+            None if name != "adapter" && self.0.last().is_some_and(|parent| parent == ".in_proj") => {
+                format!("_{name}")
+            }
             None => format!(".{name}"),
         });
     }

@@ -104,8 +104,7 @@ impl Family {
     pub fn to_theirs(self, state: &State) -> State {
         let head = state.contains_key("head.weight");
         let tensors = state.iter().flat_map(|(name, tensor)| {
-            let names = self.theirs(name, head).expect("a parameter of this network");
-            let prefix = if head && !name.starts_with("head") { self.prefix(name) } else { "" };
+            let names = self.full_names(name, head).expect("a parameter of this network");
             let rows = tensor.shape[0] / names.len();
             let parts: Vec<HostTensor> = tensor
                 .values
@@ -115,7 +114,7 @@ impl Family {
                     values: values.to_vec(),
                 })
                 .collect();
-            names.into_iter().map(move |name| format!("{prefix}{name}")).zip(parts)
+            names.into_iter().zip(parts)
         });
         tensors.collect()
     }

@@ -80,6 +80,13 @@ impl Bert {
     }
 }
 
+impl Bert {
+    pub(in crate::architectures) fn linears(&mut self) -> Vec<&mut Linear> {
+        let layers = self.layers.iter_mut().flat_map(EncoderLayer::linears);
+        layers.chain(&mut self.pooler).chain(&mut self.head).collect()
+    }
+}
+
 impl Tapped for Bert {
     /// Classes' scores; of a network without a head, the texts' vectors.
     fn forward(&self, input: Tensor<2>, tap: &mut dyn Tap) -> Tensor<2> {

@@ -89,6 +89,23 @@ impl Family {
         }
     }
 
+    /// The family that a network of these sizes is written as.
+    #[must_use]
+    pub fn of(config: &BertConfig) -> Self {
+        match (config.position_offset, config.token_types) {
+            (0, 0) => Self::DistilBert,
+            (0, _) => Self::Bert,
+            _ => Self::Roberta,
+        }
+    }
+
+    /// Hugging Face's names of one of our parameters, with the prefix that the encoder has within a classifier.
+    pub(crate) fn full_names(self, ours: &str, head: bool) -> Option<Vec<String>> {
+        let prefix = if head && !ours.starts_with("head") { self.prefix(ours) } else { "" };
+        let names = self.theirs(ours, head)?;
+        Some(names.into_iter().map(|name| format!("{prefix}{name}")).collect())
+    }
+
     /// Hugging Face's names of one of our parameters, three for query, key and value; of a network with a head for whole
     /// texts or without.
     pub(super) fn theirs(self, ours: &str, head: bool) -> Option<Vec<String>> {
