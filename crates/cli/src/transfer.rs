@@ -14,10 +14,11 @@ use crucible_models::{
 };
 use crucible_recipe::{Places as Text, Problems};
 use crucible_train::{
-    UpdateRule,
+    UpdateRule, Wrapped,
     run_folder::name,
-    transfer::{FineTuning, LinearProbe, Mode, Parameters, Places},
+    transfer::{FineTuning, LinearProbe, Lora, Mode, Parameters, Places},
 };
+use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -88,22 +89,34 @@ pub(crate) fn start(
     let features = config.input_shape().features();
     let places = Places::new(&fresh, features, device);
     let mut problems = transfer.problems(recipe, text, &places);
+    if let Err(problem) = transfer.mode.way().adapted(fresh.clone(), &mut adapters_of(seed)) {
+        problems.add(text, "transfer.targets", problem, None);
+    }
     let source =
         transfer.weights(config).map_err(|problem| problems.add(text, "transfer.from", problem, None));
     problems.into_result().map_err(CliError::Recipe)?;
     let Ok(source) = source else { unreachable!("told above") };
 
-    let network = transfer.started(source, fresh, &places)?;
+    let started = transfer.started(source, fresh, &places)?;
+    let way = transfer.mode.way();
+    let network = way.adapted(started, &mut adapters_of(seed)).map_err(CliError::Usage)?;
+    let places = Places::new(&network, features, device);
     if matches!(transfer.mode, Mode::Probe(_)) && probed == Probed::Features {
         return probe(recipe, text, config, network, &places, data, device);
     }
     let rule = rule(recipe, text, config, &network, data, device)?;
     let network = FineTuning::frozen(&transfer.mode, &places, network);
+    let base = transfer.from.display().to_string();
     Ok(Start {
         network,
-        rule: Box::new(FineTuning::new(rule, transfer.mode.clone(), places)),
+        rule: Box::new(Wrapped::new(rule, FineTuning::new(transfer.mode.clone(), places, &base))),
         features: None,
     })
+}
+
+/// What adapters draw from.
+fn adapters_of(seed: u64) -> ChaCha8Rng {
+    crucible_data::seed::stream(seed, "adapters", 0)
 }
 
 /// A linear layer on the features of a network.
@@ -125,7 +138,7 @@ fn probe(
     let layer = weights::assign(layer, &LinearProbe::layer(&weights::collect(&network), places))?;
     let small = RunConfig { architecture: linear, format: features.format.clone(), ..config.clone() };
     let rule = rule(recipe, text, &small, &layer, &features, device)?;
-    let rule = Box::new(LinearProbe::new(rule, network, places));
+    let rule = Box::new(Wrapped::new(rule, LinearProbe::new(network, places)));
     Ok(Start { network: layer, rule, features: Some(features) })
 }
 
@@ -152,8 +165,13 @@ impl Transfer {
         }
         if recipe.train.privacy.is_some() && matches!(self.mode, Mode::BitFit(_)) {
             let problem = "`train.privacy` clips gradients for whole layers, and `bit-fit` trains biases";
-            let help = "take `probe`, `layers` or `full`".to_owned();
+            let help = "take `probe`, `lora`, `layers` or `full`".to_owned();
             problems.add(text, "transfer.mode", problem, Some(help));
+        }
+        if let (Some(_), Mode::Lora(Lora { dora: true, .. })) = (&recipe.train.privacy, &self.mode) {
+            let problem =
+                "`train.privacy` has no rule for the gradients of the lengths of rows that `dora` trains";
+            problems.add(text, "transfer.dora", problem, Some("take `lora` without it".to_owned()));
         }
         let other = [("defence", recipe.defence.is_some()), ("distill", recipe.distill.is_some())];
         for (table, _) in other.into_iter().filter(|(_, given)| *given && matches!(self.mode, Mode::Probe(_)))
@@ -221,6 +239,9 @@ impl Transfer {
 
     /// How many parameters of a network are trained on, of how many.
     pub(crate) fn parameters(&self, network: &Network, features: usize, device: &Device) -> Parameters {
-        Parameters::of(&self.mode, &Places::new(network, features, device))
+        let whole = network.clone();
+        // What is drawn does not matter.
+        let adapted = self.mode.way().adapted(whole, &mut adapters_of(0)).unwrap_or_else(|_| network.clone());
+        Parameters::of(&self.mode, &Places::new(&adapted, features, device))
     }
 }

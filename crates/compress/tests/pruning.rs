@@ -14,7 +14,7 @@ use crucible_models::{
     Architecture, Graph, InputShape, Network, NoTap, Tapped,
     weights::{self, State},
 };
-use crucible_train::{Event, Job, Ordinary, PlainLoss, RunFolder, StopReason, TrainConfig, train};
+use crucible_train::{Event, Job, Ordinary, PlainLoss, RunFolder, StopReason, TrainConfig, Wrapped, train};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value as Json, json};
@@ -61,7 +61,7 @@ fn retrain(folder: &RunFolder, config: &TrainConfig, stop_at: Option<u64>) -> Op
     let (network, state) = pruned();
     let (device, data, stop) = (Device::flex(), pictures(), AtomicBool::new(false));
     let masks = masks_of_zeros(&graph(&network), &state);
-    let rule = &mut Masked::new(Box::new(Ordinary::new(PlainLoss)), &masks, &device);
+    let rule = &mut Wrapped::new(Box::new(Ordinary::new(PlainLoss)), Masked::new(&masks, &device));
     let job = Job {
         network,
         data: &data,

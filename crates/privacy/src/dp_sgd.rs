@@ -271,7 +271,7 @@ impl UpdateRule for DpSgd {
             .map_err(|source| rule_error(moment.step, source))
     }
 
-    fn finish(&mut self, folder: &RunFolder) -> Result<(), TrainError> {
+    fn finish(&mut self, _: &Network, folder: &RunFolder) -> Result<(), TrainError> {
         ledger::remove_key(folder)
     }
 }

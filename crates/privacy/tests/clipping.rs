@@ -16,7 +16,7 @@ use crucible_data::seed;
 use crucible_models::{
     Activation, Architecture, InputShape, Network, Tap, Tapped, Training,
     layers::{BatchNorm, Conv2d, Conv2dConfig, Linear},
-    weights::Path,
+    weights::{self, Path},
 };
 use crucible_privacy::{
     PrivacyError,
@@ -24,9 +24,9 @@ use crucible_privacy::{
 };
 use crucible_train::{
     losses::{CrossEntropy, HalfMse, Loss, Mse},
-    transfer::{BitFit, FineTuning, Layers, Mode, Places},
+    transfer::{BitFit, FineTuning, Layers, Lora, Mode, Places},
 };
-use rand::RngExt;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
@@ -99,8 +99,12 @@ fn square(values: &[f64]) -> f64 {
 
 /// The layer of a parameter, as PyTorch names both.
 fn layer(name: &str) -> &str {
+    // All of an adapter is one layer's.
+    let name = name.split_once(".adapter.").map_or(name, |(layer, _)| layer);
     let packed = ["_weight", "_bias"].into_iter().find_map(|end| name.strip_suffix(end));
-    packed.unwrap_or_else(|| name.rsplit_once('.').unwrap().0)
+    packed
+        .or_else(|| name.rsplit_once('.').filter(|(_, end)| ["weight", "bias"].contains(end)).map(|it| it.0))
+        .unwrap_or(name)
 }
 
 /// Factors by layer, from the definitions.
@@ -362,6 +366,44 @@ fn what_is_not_trained_has_no_part_in_it() {
     );
 }
 
+/// A network with adapters that change something, what is not trained frozen.
+fn adapted(architecture: &Value, shape: InputShape, lora: Lora) -> Network {
+    let mode = Mode::Lora(lora);
+    let network =
+        mode.way().adapted(network(architecture, shape, 3), &mut ChaCha8Rng::seed_from_u64(5)).unwrap();
+    let mut state = weights::collect(&network);
+    for (name, tensor) in state.iter_mut().filter(|(name, _)| name.ends_with(".up")) {
+        let wave = |i: usize| ((i * 7 + name.len()) % 11) as f32 / 11.0 - 0.4;
+        tensor.values = (0..tensor.values.len()).map(wave).collect();
+    }
+    let network = weights::assign(network, &state).unwrap();
+    let places = Places::new(&network, shape.features(), &Device::flex());
+    FineTuning::frozen(&mode, &places, network)
+}
+
+#[test]
+fn adapters_are_clipped_with_the_last_layer() {
+    let transformer = json!({"name": "transformer", "width": 8, "heads": 2, "layers": 2, "feedforward": 12});
+    let all = Lora { targets: vec!["all-linear".to_owned()], rank: 3, ..Lora::default() };
+    let networks = [
+        (json!({"name": "mlp", "hidden": [9, 7]}), InputShape::Features { count: 6 }, Lora::default()),
+        (json!({"name": "cnn"}), image(1, 12, 11), Lora { rank: 2, ..Lora::default() }),
+        (transformer.clone(), image(1, 8, 8), Lora::default()),
+        (transformer, image(1, 8, 8), all),
+    ];
+    for (architecture, shape, lora) in networks {
+        for count in [0, 1, 5] {
+            let network = adapted(&architecture, shape, lora.clone());
+            let case = format!("adapters of {architecture}, batch of {count}");
+            verify(&case, network, shape.features(), 3, count, &CrossEntropy::default());
+        }
+    }
+    let lora = Lora { dora: true, ..Lora::default() };
+    let network = adapted(&json!({"name": "mlp", "hidden": [9]}), InputShape::Features { count: 6 }, lora);
+    let error = check(&network).unwrap_err().to_string();
+    assert!(error.contains("fc1.adapter.parts.0") && error.contains("DoRA"), "{error}");
+}
+
 #[test]
 fn dropout_draws_the_masks_of_training() {
     let architectures = [
@@ -371,16 +413,22 @@ fn dropout_draws_the_masks_of_training() {
             image(1, 12, 12),
         ),
     ];
-    for (architecture, shape) in architectures {
-        let network = network(&architecture, shape, 4).train();
-        let (x, y) = batch(12, shape.features(), 4);
+    let lora = Lora { dropout: 0.4, rank: 2, ..Lora::default() };
+    let adapters = architectures.clone().map(|(architecture, shape)| {
+        (adapted(&architecture, shape, lora.clone()), format!("adapters of {architecture}"), shape)
+    });
+    let plain = architectures
+        .map(|(architecture, shape)| (network(&architecture, shape, 3), architecture.to_string(), shape));
+    for (network, case, shape) in plain.into_iter().chain(adapters) {
+        let network = network.train();
+        let (x, y) = batch(12, shape.features(), 3);
         let loss = CrossEntropy::default();
         let flat = Clipping::Flat { norm: f64::INFINITY };
         let found = clipped_sum(&network, x.clone(), y.clone(), &loss, flat, &mut training()).unwrap();
         let sum = named(&network, &found.gradients);
         for (name, mean) in trainers(&network, x, y, &loss).1 {
             let expected: Vec<f64> = mean.iter().map(|value| value * 12.0).collect();
-            close(&architecture.to_string(), &name, &sum[&name], &expected);
+            close(&case, &name, &sum[&name], &expected);
         }
     }
 }

@@ -30,6 +30,7 @@ mod tensorboard;
 mod trainer;
 pub mod transfer;
 mod update;
+mod wrapped;
 
 pub use batches::Batches;
 pub use config::{CheckpointConfig, Clip, EarlyStopping, PrivacyConfig, Regularization, TrainConfig, Until};
@@ -42,3 +43,4 @@ pub use run_folder::RunFolder;
 pub use stepper::{BatchLoss, Stepper};
 pub use trainer::{Job, train};
 pub use update::Updater;
+pub use wrapped::{Around, Wrapped};

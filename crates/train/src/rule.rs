@@ -101,12 +101,12 @@ pub trait UpdateRule {
         network
     }
 
-    /// Training has ended in this folder, and will not go on.
+    /// Training has ended in this folder, with this network as it was measured, and will not go on.
     ///
     /// # Errors
     ///
-    /// Where a file of the rule cannot be removed.
-    fn finish(&mut self, _folder: &RunFolder) -> Result<(), TrainError> {
+    /// Where a file of the rule cannot be written or removed.
+    fn finish(&mut self, _network: &Network, _folder: &RunFolder) -> Result<(), TrainError> {
         Ok(())
     }
 }

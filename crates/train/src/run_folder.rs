@@ -9,6 +9,7 @@
 //! | `events.out.tfevents.crucible` | the same for TensorBoard |
 //! | `checkpoints/last.safetensors` | the whole state of training, to continue from |
 //! | `checkpoints/best.safetensors` | the weights with the lowest monitored loss |
+//! | `adapter/` | adapters of low rank apart from the weights, as Hugging Face's `peft` has them; `model.safetensors` has them merged |
 //! | `findings/` | sections of the report that other verbs left, one JSON file each |
 //! | `prune/` | the plan by which a network was pruned, and while it goes on the run folder of each round |
 //! | `privacy/` | what training with a guarantee spent, and while it goes on the key of its draws |
@@ -41,6 +42,10 @@ pub mod name {
     pub const LAST: &str = "checkpoints/last.safetensors";
     /// The weights with the lowest monitored loss.
     pub const BEST: &str = "checkpoints/best.safetensors";
+    /// The settings of adapters.
+    pub const ADAPTER_CONFIG: &str = "adapter/adapter_config.json";
+    /// Adapters, apart from the weights that they change.
+    pub const ADAPTER: &str = "adapter/adapter_model.safetensors";
 }
 
 /// A folder that holds one run.

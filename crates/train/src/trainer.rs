@@ -96,10 +96,11 @@ pub fn train(job: Job<'_>, observe: &mut dyn FnMut(Event<'_>)) -> Result<Outcome
             return Ok(trainer.outcome(StopReason::Interrupted));
         }
     }
-    trainer.rule.finish(trainer.folder)?;
     let reason = trainer.history.ended.unwrap_or(StopReason::Completed);
     trainer.keep_best(reason)?;
-    let state = weights::collect(&trainer.rule.kept(trainer.result()));
+    let result = trainer.result();
+    trainer.rule.finish(&result, trainer.folder)?;
+    let state = weights::collect(&trainer.rule.kept(result));
     trainer.folder.write(name::MODEL, &weights::to_safetensors(&state, Some(("format", "pt".to_owned()))))?;
     Ok(trainer.outcome(reason))
 }

@@ -8,11 +8,12 @@ use burn::tensor::Device;
 use crucible_data::{Dataset, Examples, Format, InputFormat, Inputs, Targets, Task};
 use crucible_models::{
     Architecture, InputShape, Network,
+    adapters::{self, peft::Peft},
     weights::{self, State},
 };
 use crucible_train::{
-    Event, Job, Ordinary, PlainLoss, RunFolder, StopReason, TrainConfig, evaluate, train,
-    transfer::{BitFit, FineTuning, Full, Layers, LinearProbe, Mode, Parameters, Places, Probe},
+    Event, Job, Ordinary, PlainLoss, RunFolder, StopReason, TrainConfig, Wrapped, evaluate, train,
+    transfer::{BitFit, FineTuning, Full, Layers, LinearProbe, Lora, Mode, Parameters, Places, Probe},
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -58,11 +59,14 @@ fn fine_tune(folder: &RunFolder, mode: &Mode, config: &TrainConfig, stop_at: Opt
             let input = InputShape::Features { count: data.train.input_len() };
             let layer = linear.init(input, 3, &mut ChaCha8Rng::seed_from_u64(9), &device).unwrap();
             let state = LinearProbe::layer(&weights::collect(&network()), &places);
-            (weights::assign(layer, &state).unwrap(), Box::new(LinearProbe::new(rule, network(), &places)))
+            let around = LinearProbe::new(network(), &places);
+            (weights::assign(layer, &state).unwrap(), Box::new(Wrapped::new(rule, around)))
         }
         mode => {
-            let network = FineTuning::frozen(mode, &places, network());
-            (network, Box::new(FineTuning::new(rule, mode.clone(), places)))
+            let network = mode.way().adapted(network(), &mut ChaCha8Rng::seed_from_u64(2)).unwrap();
+            let places = Places::new(&network, FEATURES, &device);
+            let network = FineTuning::frozen(mode, &places, network);
+            (network, Box::new(Wrapped::new(rule, FineTuning::new(mode.clone(), places, "before"))))
         }
     };
     let job = Job {
@@ -110,18 +114,66 @@ fn what_is_trained_changes_and_nothing_else() {
             &["fc1.bias", "fc2.bias", "fc3.bias", "fc3.weight"][..],
             12 + 6 + 6 * 3 + 3,
         ),
+        (
+            Mode::Lora(Lora { rank: 2, ..Lora::default() }),
+            &["fc1.weight", "fc2.weight", "fc3.bias", "fc3.weight"][..],
+            2 * (8 + 12) + 2 * (12 + 6) + 6 * 3 + 3,
+        ),
+        (
+            Mode::Lora(Lora { rank: 2, dora: true, targets: vec!["fc2".to_owned()], ..Lora::default() }),
+            &["fc2.weight", "fc3.bias", "fc3.weight"][..],
+            2 * (12 + 6) + 6 + 6 * 3 + 3,
+        ),
+        (
+            Mode::Lora(Lora {
+                rank: 2,
+                targets: vec!["fc1".to_owned()],
+                layers: vec!["fc2".to_owned()],
+                ..Lora::default()
+            }),
+            &["fc1.weight", "fc2.bias", "fc2.weight", "fc3.bias", "fc3.weight"][..],
+            2 * (8 + 12) + 12 * 6 + 6 + 6 * 3 + 3,
+        ),
     ];
     let before = weights::collect(&network());
-    let places = Places::new(&network(), FEATURES, &Device::flex());
     for optimizer in ["sgd", "adamw", "muon"] {
-        for (mode, expected, count) in &cases {
-            let name = format!("{}-{optimizer}", mode.name());
+        for (i, (mode, expected, count)) in cases.iter().enumerate() {
+            let name = format!("{}-{i}-{optimizer}", mode.name());
             let after = fine_tune(&folder(&place, &name), mode, &settings(3, optimizer), None).unwrap();
             assert_eq!(changed(&before, &weights::collect(&after)), *expected, "{name}");
+            let network = mode.way().adapted(network(), &mut ChaCha8Rng::seed_from_u64(2)).unwrap();
+            let places = Places::new(&network, FEATURES, &Device::flex());
+            let beside: usize =
+                places.values().filter(|place| place.is_adapter).map(|place| place.count).sum();
             let parameters = Parameters::of(mode, &places);
-            assert_eq!((parameters.trainable, parameters.total), (*count, 207), "{name}");
+            assert_eq!((parameters.trainable, parameters.total), (*count, 207 + beside), "{name}");
         }
     }
+}
+
+/// What is left apart from the weights makes of the network before the one after.
+#[test]
+fn adapters_are_kept_apart_too() {
+    let place = tempfile::tempdir().unwrap();
+    for lora in [Lora::default(), Lora { dora: true, rslora: true, dropout: 0.2, ..Lora::default() }] {
+        let folder = folder(&place, if lora.dora { "dora" } else { "lora" });
+        // The weights of the best epoch are the result, and so are its adapters.
+        let mut config = settings(30, "adam");
+        config.early_stopping =
+            Some(serde_json::from_value(json!({"patience": 1, "min_delta": 0.2})).unwrap());
+        let after = fine_tune(&folder, &Mode::Lora(lora), &config, None).unwrap();
+        let text = String::from_utf8(folder.read("adapter/adapter_config.json").unwrap()).unwrap();
+        let tensors = weights::open(&folder.path("adapter/adapter_model.safetensors")).unwrap().state;
+        let peft = Peft::read(&text, tensors).unwrap();
+        assert_eq!(peft.config.base, "before");
+        let mut again = peft.apply(network()).unwrap();
+        adapters::merge(&mut again);
+        assert_eq!(weights::collect(&again), weights::collect(&after));
+    }
+    let mode = Mode::Full(Full::default());
+    let full = folder(&place, "full");
+    fine_tune(&full, &mode, &settings(1, "adam"), None).unwrap();
+    assert!(!full.path("adapter").exists());
 }
 
 #[test]

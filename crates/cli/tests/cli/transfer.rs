@@ -58,11 +58,18 @@ fn every_mode_trains_what_it_says_and_ends_in_a_run() {
         ("transfer.mode=probe", probe),
         ("transfer={ from = \"first\", mode = \"layers\", layers = [\"fc1\"] }", &all[2..]),
         ("transfer.mode=bit-fit", &some),
+        ("transfer={ from = \"first\", mode = \"lora\", rank = 2 }", &all[2..]),
+        ("transfer={ from = \"first\", mode = \"lora\", dora = true }", &all[2..]),
     ] {
         let _ = std::fs::remove_dir_all(place.path("second"));
         let words = ["train", "second.toml", "--set", mode, "--out", "second", "--json"];
         let done = place.ok(&words).objects().pop().unwrap();
-        assert_eq!(changed(&place, "second"), expected, "{mode}");
+        let changed = changed(&place, "second");
+        // Adapters leave biases as they are.
+        let expected: Vec<&str> =
+            expected.iter().copied().filter(|name| !mode.contains("lora") || *name != "fc1.bias").collect();
+        assert_eq!(changed, expected, "{mode}");
+        assert_eq!(place.path("second/adapter/adapter_config.json").exists(), mode.contains("lora"));
         assert!(done["trainable"].as_u64() <= done["total"].as_u64(), "{done}");
         // It is a run as any other.
         let accuracy = place.ok(&["eval", "second", "--json"]).object()["accuracy"].clone();
@@ -102,6 +109,11 @@ fn what_does_not_go_is_said_and_nothing_is_written() {
             "there is no layer `fc9`; there are: conv1, fc1, fc2",
         ),
         ("transfer.mode=all", "probe"),
+        (
+            "transfer={ from = \"first\", mode = \"lora\", targets = [\"query\"] }",
+            "there is no linear layer `query`; there are: fc1, and `all-linear`",
+        ),
+        ("transfer={ from = \"first\", mode = \"lora\", rank = 0 }", "rank"),
         ("data.only=[\"0\", \"x\"]", "there is no class `x`"),
         ("data.only=[\"0\", \"0\"]", "at least two different classes"),
         ("data.per_class=0", "per_class"),
@@ -131,15 +143,15 @@ fn ways_are_compared_and_what_is_done_is_not_done_again() {
     ];
     let objects = place.ok(&words).objects();
     let ends: Vec<&str> =
-        objects[objects.len() - 3..].iter().map(|object| object["mode"].as_str().unwrap()).collect();
-    assert_eq!(ends, ["scratch", "probe", "full"]);
-    for object in &objects[objects.len() - 3..] {
+        objects[objects.len() - 4..].iter().map(|object| object["mode"].as_str().unwrap()).collect();
+    assert_eq!(ends, ["scratch", "probe", "lora", "full"]);
+    for object in &objects[objects.len() - 4..] {
         assert!(object["accuracy"].as_f64().is_some_and(|accuracy| accuracy > 0.0), "{object}");
         assert!(object["trainable"].as_u64() <= object["total"].as_u64(), "{object}");
         assert_eq!((object["per_class"].as_u64(), object["seconds"].as_f64().is_some()), (Some(8), true));
     }
     let ways = objects.iter().filter(|object| object["event"] == "way").count();
-    assert_eq!(ways, 6);
+    assert_eq!(ways, 8);
     let report = place.text("all/report.html");
     assert!(report.contains("Accuracy by examples"), "a learning curve");
     let run = "all/full-8-seed-2/model.safetensors";
@@ -157,7 +169,7 @@ fn ways_are_compared_and_what_is_done_is_not_done_again() {
     place.refuses(
         &["transfer", "compare", "second.toml", "--modes", "best"],
         2,
-        "there is no mode `best`; there are: scratch, probe, full, layers, bit-fit",
+        "there is no mode `best`; there are: scratch, probe, lora, full, layers, bit-fit",
     );
 }
 

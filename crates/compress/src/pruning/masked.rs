@@ -3,20 +3,16 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use crucible_models::{
-    Network,
-    weights::{Path, State},
-};
-use crucible_train::{Batches, Moment, RunFolder, TrainError, UpdateRule};
+use crucible_models::{Network, weights::Path};
+use crucible_train::Around;
 
 use super::Masks;
 
-/// Another update rule, under which pruned weights stay zero.
+/// What is done around an update rule so that pruned weights stay zero.
 ///
 /// Their gradient is zero, so that no clipping by norm, momentum or moment counts them; and because an optimizer may move
 /// a weight that has none (Muon does), they are zero again after each step.
 pub struct Masked {
-    rule: Box<dyn UpdateRule>,
     masks: Tensors,
 }
 
@@ -25,76 +21,32 @@ type Tensors = BTreeMap<String, Tensor<1>>;
 
 impl std::fmt::Debug for Masked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Masked").field("masks", &self.masks.keys()).finish_non_exhaustive()
+        f.debug_struct("Masked").field("masks", &self.masks.keys()).finish()
     }
 }
 
 impl Masked {
-    /// `rule` for a network whose pruned weights are zero: those that `masks` name.
+    /// For a network whose pruned weights are zero: those that `masks` name.
     #[must_use]
-    pub fn new(rule: Box<dyn UpdateRule>, masks: &Masks, device: &Device) -> Self {
+    pub fn new(masks: &Masks, device: &Device) -> Self {
         let tensor = |mask: &[bool]| {
             let values: Vec<f32> = mask.iter().map(|stays| f32::from(u8::from(*stays))).collect();
             Tensor::from_data(TensorData::new(values, [mask.len()]), device)
         };
         let losers = masks.iter().filter(|(_, mask)| mask.contains(&false));
-        Self { rule, masks: losers.map(|(name, mask)| (name.clone(), tensor(mask))).collect() }
+        Self { masks: losers.map(|(name, mask)| (name.clone(), tensor(mask))).collect() }
     }
 }
 
-impl UpdateRule for Masked {
-    fn is_private(&self) -> bool {
-        self.rule.is_private()
-    }
-
-    fn begin(&mut self, batches: &Batches<'_>, folder: &RunFolder, step: u64) -> Result<(), TrainError> {
-        self.rule.begin(batches, folder, step)
-    }
-
-    fn state(&self) -> State {
-        self.rule.state()
-    }
-
-    fn restore(&mut self, state: &State) -> Result<(), String> {
-        self.rule.restore(state)
-    }
-
-    fn sample(&mut self, batches: &Batches<'_>, moment: Moment) -> Result<Option<Vec<u32>>, TrainError> {
-        self.rule.sample(batches, moment)
-    }
-
-    fn gradient(
-        &mut self,
-        network: &Network,
-        batches: &Batches<'_>,
-        indices: &[u32],
-        moment: Moment,
-    ) -> Result<(f64, GradientsParams), TrainError> {
-        let (loss, gradients) = self.rule.gradient(network, batches, indices, moment)?;
+impl Around for Masked {
+    fn gradient(&self, network: &Network, gradients: GradientsParams) -> GradientsParams {
         let mut masked = Gradients { masks: &self.masks, gradients, path: Path::default() };
         network.visit(&mut masked);
-        Ok((loss, masked.gradients))
-    }
-
-    fn rate(&self, parameter: &str, moment: Moment) -> f64 {
-        self.rule.rate(parameter, moment)
+        masked.gradients
     }
 
     fn settle(&self, network: Network) -> Network {
-        let network = self.rule.settle(network);
         network.map(&mut Weights { masks: &self.masks, path: Path::default() })
-    }
-
-    fn deployed(&self, network: Network) -> Network {
-        self.rule.deployed(network)
-    }
-
-    fn kept(&self, network: Network) -> Network {
-        self.rule.kept(network)
-    }
-
-    fn finish(&mut self, folder: &RunFolder) -> Result<(), TrainError> {
-        self.rule.finish(folder)
     }
 }
 

@@ -148,7 +148,7 @@ impl UpdateRule for QuantizationAware {
         assigned(&network, &rounded(&state, &tensors))
     }
 
-    fn finish(&mut self, folder: &RunFolder) -> Result<(), TrainError> {
+    fn finish(&mut self, _: &Network, folder: &RunFolder) -> Result<(), TrainError> {
         folder.write(STEPS, &weights::to_safetensors(&self.steps.state(), None))
     }
 }

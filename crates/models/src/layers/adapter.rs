@@ -85,6 +85,12 @@ impl Adapter {
         Self { parts: parts.iter().map(part).collect() }
     }
 
+    /// What it reads of its layer's input `[batch, in]` while training.
+    #[must_use]
+    pub fn dropped(&self, input: Tensor<2>, rng: &mut ChaCha8Rng) -> Tensor<2> {
+        Dropout::new("adapter", self.config().dropout).forward(input, rng)
+    }
+
     /// Learnable parameters.
     pub(super) fn parameters(&self) -> usize {
         let count = |part: &LowRank| {
@@ -104,8 +110,8 @@ impl Adapter {
     ) -> Tensor<2> {
         let (weight, bias) = (layer.weight.val(), layer.bias.val());
         let (device, [outputs]) = (bias.device(), bias.dims());
-        let dropout = (self.config().dropout > 0.0).then(|| Dropout::new("adapter", self.config().dropout));
-        let dropped = dropout.zip(rng).map(|(dropout, rng)| dropout.forward(input.clone(), rng));
+        let rng = rng.filter(|_| self.config().dropout > 0.0);
+        let dropped = rng.map(|rng| self.dropped(input.clone(), rng));
         let [down, up] = self.thin(outputs, &device);
         let factors = self.factors(&weight, [&down, &up]);
         // A row's length multiplies what comes before the bias.

@@ -7,7 +7,7 @@ use crucible_models::weights::Path;
 use crate::{PrivacyError, error::Refused};
 
 /// Layers with parameters that [`clipped_sum`](super::clipped_sum) can clip the gradients of.
-const SUPPORTED: [&str; 4] = ["Conv2d", "LayerNorm", "Linear", "Positions"];
+const SUPPORTED: [&str; 5] = ["Conv2d", "LayerNorm", "Linear", "LowRank", "Positions"];
 
 /// Whether [`clipped_sum`](super::clipped_sum) can clip the gradients of all layers.
 ///
@@ -42,13 +42,16 @@ impl ModuleVisitor for Finder {
     fn visit_float<const D: usize>(&mut self, _: &Param<Tensor<D>>) {
         // The innermost module is the parameter's.
         let kind = self.kinds.last().map_or("", String::as_str);
-        if SUPPORTED.contains(&kind) {
+        let name = self.path.name();
+        let is_length = kind == "LowRank" && name.ends_with(".magnitude");
+        if SUPPORTED.contains(&kind) && !is_length {
             return;
         }
-        let name = self.path.name();
         let layer = name.rsplit_once('.').map_or(name.as_str(), |(layer, _)| layer).to_owned();
         let reason = if kind == "BatchNorm" {
             "an example's gradient depends on the rest of its batch; take layer norm in its place, or none"
+        } else if is_length {
+            "there is no rule for the gradients of the lengths of rows; take an adapter that is not decomposed (DoRA)"
         } else {
             "there is no rule for its gradients; take layers of the kinds Conv2d, LayerNorm, Linear and Positions"
         };

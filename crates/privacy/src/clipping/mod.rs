@@ -5,6 +5,7 @@
 //! the factors known the sum: ghost norms (Li et al. 2021, arXiv:2110.05679) and book-keeping (Bu et al. 2022,
 //! arXiv:2210.00038), after Lee and Kifer (2020, arXiv:2009.03106).
 
+mod adapter;
 mod check;
 mod convolution;
 mod linear;

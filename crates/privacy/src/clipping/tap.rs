@@ -7,11 +7,12 @@ use burn::tensor::{Gradients, Tensor};
 use crucible_kernels::{layer_norm, watched};
 use crucible_models::{
     Activation, Tap, Training,
-    layers::{Conv2d, LayerNorm, Linear, Positions},
+    layers::{Adapter, Conv2d, LayerNorm, Linear, Positions},
 };
 use rand_chacha::ChaCha8Rng;
 
 use super::{
+    adapter::of_adapter,
     convolution::Convolved,
     linear::Outer,
     part::{Part, Rows},
@@ -72,12 +73,36 @@ impl<'a> PerExample<'a> {
     }
 }
 
+impl PerExample<'_> {
+    /// A layer with an adapter, whose own weight is frozen.
+    fn adapted(
+        &mut self,
+        layer: &Linear,
+        adapter: &Adapter,
+        input: Tensor<3>,
+        activation: Activation,
+    ) -> Tensor<3> {
+        let ids: Vec<ParamId> = adapter.parts.iter().flat_map(|part| [part.down.id, part.up.id]).collect();
+        let [count, tokens, inputs] = input.dims();
+        let rng = &mut self.training.rng;
+        // The same draws as the layer's, which come next.
+        let read = adapter.dropped(input.clone().inner().reshape([count * tokens, inputs]), &mut rng.clone());
+        let output = layer.forward_tokens_training(input, Activation::Identity, Some(rng));
+        let (adapter, read) = (adapter.clone(), read.reshape([count, tokens, inputs]));
+        let output = self.watch(layer.name(), &ids, output, move |slope| of_adapter(&adapter, &read, &slope));
+        activation.forward(output)
+    }
+}
+
 impl Tap for PerExample<'_> {
     fn training(&mut self) -> Option<&mut ChaCha8Rng> {
         self.training.training()
     }
 
     fn linear(&mut self, layer: &Linear, input: Tensor<2>, activation: Activation) -> Tensor<2> {
+        if let Some(adapter) = &layer.adapter {
+            return self.adapted(layer, adapter, input.unsqueeze_dim(1), activation).squeeze_dim(1);
+        }
         let [weight, bias] = [layer.weight.id, layer.bias.id];
         let kept = input.clone().inner();
         let output = layer.forward(input, Activation::Identity);
@@ -92,6 +117,9 @@ impl Tap for PerExample<'_> {
     }
 
     fn linear_tokens(&mut self, layer: &Linear, input: Tensor<3>, activation: Activation) -> Tensor<3> {
+        if let Some(adapter) = &layer.adapter {
+            return self.adapted(layer, adapter, input, activation);
+        }
         let [weight, bias] = [layer.weight.id, layer.bias.id];
         let kept = input.clone().inner();
         let output = layer.forward_tokens(input, Activation::Identity);

@@ -1,25 +1,23 @@
+use std::collections::BTreeSet;
+
 use burn::module::{Module, ModuleMapper, Param};
-use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use crucible_models::{
     Network,
-    weights::{Path, State},
+    adapters::{self, peft::Peft},
+    weights::{self, Path},
 };
 
 use super::{Mode, Place, Places};
-use crate::{Batches, Moment, RunFolder, TrainError, UpdateRule};
+use crate::{Around, Moment, RunFolder, TrainError, run_folder::name};
 
-/// Another update rule, under which some parameters of a network stay as they are.
+/// What is done around an update rule so that some parameters of a network stay as they are. Adapters are merged in the end,
+/// and kept apart in files as `peft` has them.
+#[derive(Debug)]
 pub struct FineTuning {
-    rule: Box<dyn UpdateRule>,
     mode: Mode,
     places: Places,
-}
-
-impl std::fmt::Debug for FineTuning {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FineTuning").field("mode", &self.mode).finish_non_exhaustive()
-    }
+    base: String,
 }
 
 /// How many parameters are trained, of how many.
@@ -42,10 +40,17 @@ impl Parameters {
 }
 
 impl FineTuning {
-    /// `rule` for a network whose parameters have these places.
+    /// For a network whose parameters have these places, and which was `base` before.
     #[must_use]
-    pub fn new(rule: Box<dyn UpdateRule>, mode: Mode, places: Places) -> Self {
-        Self { rule, mode, places }
+    pub fn new(mode: Mode, places: Places, base: &str) -> Self {
+        Self { mode, places, base: base.to_owned() }
+    }
+
+    /// The parameters that are trained, but for those of adapters.
+    fn trained_whole(&self) -> BTreeSet<String> {
+        let is_whole = |place: &Place| !place.is_adapter && self.mode.way().trains(place);
+        let names = self.places.iter().filter(|(_, place)| is_whole(place));
+        names.map(|(name, _)| name.clone()).collect()
     }
 
     /// The network with what is not trained left out of the backward pass.
@@ -55,59 +60,27 @@ impl FineTuning {
     }
 }
 
-impl UpdateRule for FineTuning {
-    fn is_private(&self) -> bool {
-        self.rule.is_private()
-    }
-
-    fn begin(&mut self, batches: &Batches<'_>, folder: &RunFolder, step: u64) -> Result<(), TrainError> {
-        self.rule.begin(batches, folder, step)
-    }
-
-    fn state(&self) -> State {
-        self.rule.state()
-    }
-
-    fn restore(&mut self, state: &State) -> Result<(), String> {
-        self.rule.restore(state)
-    }
-
-    fn sample(&mut self, batches: &Batches<'_>, moment: Moment) -> Result<Option<Vec<u32>>, TrainError> {
-        self.rule.sample(batches, moment)
-    }
-
-    fn gradient(
-        &mut self,
-        network: &Network,
-        batches: &Batches<'_>,
-        indices: &[u32],
-        moment: Moment,
-    ) -> Result<(f64, GradientsParams), TrainError> {
-        self.rule.gradient(network, batches, indices, moment)
-    }
-
+impl Around for FineTuning {
     fn rate(&self, parameter: &str, moment: Moment) -> f64 {
-        let own = self.places.get(parameter).map_or(1.0, |place| match self.mode.way().trains(place) {
+        self.places.get(parameter).map_or(1.0, |place| match self.mode.way().trains(place) {
             true => self.mode.way().rate(place, moment.epoch),
             false => 0.0,
-        });
-        own * self.rule.rate(parameter, moment)
+        })
     }
 
-    fn settle(&self, network: Network) -> Network {
-        self.rule.settle(network)
+    fn kept(&self, mut network: Network) -> Network {
+        adapters::merge(&mut network);
+        network
     }
 
-    fn deployed(&self, network: Network) -> Network {
-        self.rule.deployed(network)
-    }
-
-    fn kept(&self, network: Network) -> Network {
-        self.rule.kept(network)
-    }
-
-    fn finish(&mut self, folder: &RunFolder) -> Result<(), TrainError> {
-        self.rule.finish(folder)
+    fn finish(&self, network: &Network, folder: &RunFolder) -> Result<(), TrainError> {
+        if !self.places.values().any(|place| place.is_adapter) {
+            return Ok(());
+        }
+        let peft = Peft::of(network, &self.trained_whole(), &self.base);
+        folder.write(name::ADAPTER_CONFIG, peft.config.to_json().as_bytes())?;
+        folder
+            .write(name::ADAPTER, &weights::to_safetensors(&peft.tensors, Some(("format", "pt".to_owned()))))
     }
 }
 

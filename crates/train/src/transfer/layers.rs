@@ -12,8 +12,20 @@ pub struct Layers {
 }
 
 impl Layers {
-    fn names(name: &str, place: &Place) -> bool {
+    /// Whether a name means the layer that a parameter belongs to.
+    pub(super) fn names(name: &str, place: &Place) -> bool {
         place.layer.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
+    /// Whether all of these are names of layers.
+    pub(super) fn known(layers: &[String], places: &Places) -> Result<(), String> {
+        let known = |name: &&String| places.values().any(|place| Self::names(name, place));
+        match layers.iter().find(|name| !known(name)) {
+            Some(name) => {
+                Err(format!("there is no layer `{name}`; there are: {}", places.layers().join(", ")))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -23,15 +35,9 @@ impl Way for Layers {
     }
 
     fn check(&self, places: &Places) -> Result<(), String> {
-        let known = |name: &&String| places.values().any(|place| Self::names(name, place));
-        match self.layers.iter().find(|name| !known(name)) {
-            Some(name) => {
-                Err(format!("there is no layer `{name}`; there are: {}", places.layers().join(", ")))
-            }
-            None if self.layers.is_empty() => {
-                Err(format!("`layers` names those to train, of: {}", places.layers().join(", ")))
-            }
-            None => Ok(()),
+        if self.layers.is_empty() {
+            return Err(format!("`layers` names those to train, of: {}", places.layers().join(", ")));
         }
+        Self::known(&self.layers, places)
     }
 }

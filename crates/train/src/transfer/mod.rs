@@ -6,10 +6,13 @@ mod bit_fit;
 mod fine_tuning;
 mod full;
 mod layers;
+mod lora;
 mod place;
 mod probe;
 mod scratch;
 
+use crucible_models::Network;
+use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +20,7 @@ pub use bit_fit::BitFit;
 pub use fine_tuning::{FineTuning, Parameters};
 pub use full::Full;
 pub use layers::Layers;
+pub use lora::Lora;
 pub use place::{Place, Places};
 pub use probe::{LinearProbe, Probe};
 pub use scratch::Scratch;
@@ -30,6 +34,16 @@ pub trait Way {
     fn rate(&self, place: &Place, epoch: u64) -> f64 {
         let _ = (place, epoch);
         1.0
+    }
+
+    /// The network with what is trained beside its layers.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the settings for this network.
+    fn adapted(&self, network: Network, rng: &mut ChaCha8Rng) -> Result<Network, String> {
+        let _ = rng;
+        Ok(network)
     }
 
     /// Whether training starts from the weights that the network had.
@@ -97,6 +111,8 @@ ways! {
     Scratch = "scratch",
     /// A linear layer on the features that the network had, which are computed once.
     Probe = "probe",
+    /// Adapters of low rank beside linear layers, and the last layer (Hu et al. 2021).
+    Lora = "lora",
     /// All parameters.
     Full = "full",
     /// Some layers, and the last.

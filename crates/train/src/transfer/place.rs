@@ -20,6 +20,8 @@ pub struct Place {
     pub is_head: bool,
     /// Whether it is a bias.
     pub is_bias: bool,
+    /// Whether it belongs to an adapter beside a layer's weight.
+    pub is_adapter: bool,
     /// Values.
     pub count: usize,
 }
@@ -50,6 +52,7 @@ impl Places {
                 depth: number.map_or(blocks.len(), |number| blocks.len() - 1 - number),
                 is_head: Some(&layer) == layers.last(),
                 is_bias: name.ends_with("bias"),
+                is_adapter: name.contains(".adapter."),
                 count: tensor.values.len(),
                 layer,
             };
@@ -64,6 +67,11 @@ impl Places {
     #[must_use]
     pub fn get(&self, parameter: &str) -> Option<&Place> {
         self.places.get(parameter)
+    }
+
+    /// All places, by the names of their parameters.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Place)> {
+        self.places.iter()
     }
 
     /// All places.

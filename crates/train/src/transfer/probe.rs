@@ -1,4 +1,3 @@
-use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use crucible_data::{Column, Dataset, Examples, Format, InputFormat, Inputs};
 use crucible_models::{
@@ -9,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Place, Places, Way};
-use crate::{Batches, Moment, RunFolder, TrainError, UpdateRule};
+use crate::Around;
 
 /// Examples in one forward pass.
 const BATCH: usize = 256;
@@ -27,9 +26,9 @@ impl Way for Probe {
     }
 }
 
-/// Another update rule, for a network of one linear layer, `fc1`, that takes the place of the last one of `backbone`.
+/// What is done around an update rule for a network of one linear layer, `fc1`, that takes the place of the last one of
+/// `backbone`.
 pub struct LinearProbe {
-    rule: Box<dyn UpdateRule>,
     backbone: Network,
     head: String,
 }
@@ -41,10 +40,10 @@ impl std::fmt::Debug for LinearProbe {
 }
 
 impl LinearProbe {
-    /// `rule` for the layer that takes the place of the last of `backbone`, whose parameters have these places.
+    /// For the layer that takes the place of the last of `backbone`, whose parameters have these places.
     #[must_use]
-    pub fn new(rule: Box<dyn UpdateRule>, backbone: Network, places: &Places) -> Self {
-        Self { rule, backbone, head: places.head().to_owned() }
+    pub fn new(backbone: Network, places: &Places) -> Self {
+        Self { backbone, head: places.head().to_owned() }
     }
 
     /// What the last layer of `network` reads for each example of a dataset, as a dataset.
@@ -94,46 +93,12 @@ fn features(network: &Network, examples: &Examples, device: &Device) -> (Vec<f32
     (values, width)
 }
 
-impl UpdateRule for LinearProbe {
-    fn is_private(&self) -> bool {
-        self.rule.is_private()
-    }
-
-    fn begin(&mut self, batches: &Batches<'_>, folder: &RunFolder, step: u64) -> Result<(), TrainError> {
-        self.rule.begin(batches, folder, step)
-    }
-
-    fn state(&self) -> State {
-        self.rule.state()
-    }
-
-    fn restore(&mut self, state: &State) -> Result<(), String> {
-        self.rule.restore(state)
-    }
-
-    fn sample(&mut self, batches: &Batches<'_>, moment: Moment) -> Result<Option<Vec<u32>>, TrainError> {
-        self.rule.sample(batches, moment)
-    }
-
-    fn gradient(
-        &mut self,
-        network: &Network,
-        batches: &Batches<'_>,
-        indices: &[u32],
-        moment: Moment,
-    ) -> Result<(f64, GradientsParams), TrainError> {
-        self.rule.gradient(network, batches, indices, moment)
-    }
-
+impl Around for LinearProbe {
     fn kept(&self, network: Network) -> Network {
         let (mut state, layer) = (weights::collect(&self.backbone), weights::collect(&network));
         for part in ["weight", "bias"] {
             state.insert(format!("{}.{part}", self.head), layer[&format!("fc1.{part}")].clone());
         }
         weights::assign(self.backbone.clone(), &state).expect("a layer of the same shape")
-    }
-
-    fn finish(&mut self, folder: &RunFolder) -> Result<(), TrainError> {
-        self.rule.finish(folder)
     }
 }

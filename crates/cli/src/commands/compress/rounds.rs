@@ -7,7 +7,7 @@ use crucible_compress::{
     pruning::{Masked, Shrunk, masks_of_zeros},
 };
 use crucible_models::{Graph, weights::State};
-use crucible_train::UpdateRule;
+use crucible_train::{UpdateRule, Wrapped};
 
 use super::{
     plan::Prune,
@@ -113,7 +113,7 @@ impl Rounds<'_> {
             let Start { recipe, config, network, weights } = start;
             let masks = masks_of_zeros(&graph(config, weights, device)?, &weights.state);
             let rule = rule(&recipe.value, &recipe.places, config, network, data, device)?;
-            Ok(Box::new(Masked::new(rule, &masks, device)))
+            Ok(Box::new(Wrapped::new(rule, Masked::new(&masks, device))))
         };
         let (place, overrides) = (place(round), self.overrides(network));
         match self.training.run(&place, &overrides, u64::from(round), network, masked)? {

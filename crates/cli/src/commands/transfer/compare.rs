@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// A recipe file with a table `[transfer]`, or the name of a shipped one
     recipe: String,
 
-    /// Modes to compare, the recipe's own with its settings [default: scratch, probe, full and the recipe's]
+    /// Modes to compare, the recipe's own with its settings [default: scratch, probe, lora, full and the recipe's]
     #[arg(long, value_name = "MODES", value_delimiter = ',')]
     modes: Vec<String>,
 
@@ -112,7 +112,7 @@ fn modes(args: &Args, transfer: &Transfer) -> Result<Vec<Mode>, CliError> {
     let with_settings = |mode: Mode| if mode.name() == own.name() { own.clone() } else { mode };
     let all: Vec<Mode> = Mode::all().into_iter().map(with_settings).collect();
     if args.modes.is_empty() {
-        let usual = |mode: &Mode| ["scratch", "probe", "full"].contains(&mode.name()) || mode == own;
+        let usual = |mode: &Mode| ["scratch", "probe", "lora", "full"].contains(&mode.name()) || mode == own;
         return Ok(all.into_iter().filter(usual).collect());
     }
     let named = |name: &String| {
