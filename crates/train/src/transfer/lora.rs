@@ -35,7 +35,8 @@ impl Default for Lora {
     fn default() -> Self {
         Self {
             rank: 8,
-            alpha: 16.0,
+            // As peft has it.
+            alpha: 8.0,
             dropout: 0.0,
             targets: Vec::new(),
             rslora: false,
