@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use crucible_models::{
-    Graph, InputShape, NoTap, Observe, Plain, Tap, Tapped, Training,
+    Architecture, Graph, InputShape, Network, NoTap, Observe, Plain, Tap, Tapped, Training,
     architectures::{Bert, BertConfig, TokenPooling, hugging_face::Pretrained},
     summarize,
     weights::{self, HostTensor, Path, State, collect},
@@ -254,6 +254,64 @@ fn tensors_that_do_not_fit_are_listed_in_their_own_names() {
          encoder.layer.2.output.dense.bias; of another shape: encoder.layer.0.attention.self.query.weight is [4, 16] in \
          the file, [8, 8] in the network"
     );
+}
+
+#[test]
+fn a_classifier_starts_from_an_encoder_or_from_another_classifier() {
+    let device = Device::flex();
+    let start = |folder: &str, outputs: usize, with_head: bool, pooled: bool| {
+        let given = pretrained(folder);
+        let mut config = given.config.clone();
+        config.pooler = config.pooler.filter(|_| pooled);
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let network =
+            Architecture::Bert(config.clone()).init(shape(&config), outputs, &mut rng, &device).unwrap();
+        (given.weights(&network, with_head), network)
+    };
+    for folder in FOLDERS {
+        let (state, network) = start(folder, 7, false, true);
+        let (mut state, own) = (state.unwrap(), collect(&network));
+        assert!(own.keys().all(|name| state.contains_key(name) != name.starts_with("head.")), "{folder}");
+        state.extend(own.into_iter().filter(|(name, _)| name.starts_with("head.")));
+        let Network::Bert(network) = weights::assign(network, &state).unwrap() else { panic!() };
+        let x = inputs(&expected(folder), 16, &device);
+        let (ours, theirs) =
+            (network.embed(x.clone(), &mut NoTap), self::network(folder).embed(x, &mut NoTap));
+        assert_eq!(values(ours), values(theirs), "{folder}");
+        // Without a pooler in the network, the file's is left out.
+        assert!(start(folder, 7, false, false).0.is_ok(), "{folder}");
+    }
+    let (state, network) = start("bert-classifier", 3, true, true);
+    let network = weights::assign(network, &state.unwrap()).unwrap();
+    let x = inputs(&expected("bert-classifier"), 16, &device);
+    let theirs = self::network("bert-classifier").forward(x.clone(), &mut NoTap);
+    assert_eq!(values(network.forward(x, &mut NoTap)), values(theirs));
+    let refused =
+        |folder, outputs, with_head| start(folder, outputs, with_head, true).0.unwrap_err().to_string();
+    let words = "the weights do not fit the network; of another shape: classifier.bias is [3] in the file, [4] in the \
+                 network, classifier.weight is [3, 8] in the file, [4, 8] in the network";
+    assert_eq!(refused("bert-classifier", 4, true), words);
+    let words = "the weights do not fit the network; missing: classifier.bias, classifier.weight";
+    assert_eq!(refused("bert", 4, true), words);
+}
+
+#[test]
+fn a_fresh_head_is_as_transformers_has_it() {
+    let given = pretrained("distilbert");
+    assert_eq!(given.config.head_dropout, Some(0.2), "seq_classif_dropout");
+    let text = config("bert").replace("\"classifier_dropout\": null", "\"classifier_dropout\": 0.3");
+    assert_eq!(Pretrained::read(&text, tensors("bert")).unwrap().config.head_dropout, Some(0.3));
+    let text = text.replace("0.3", "1.0");
+    let words = "`classifier_dropout` is 1; only from 0 to below 1 is supported";
+    assert_eq!(Pretrained::read(&text, State::new()).unwrap_err().to_string(), words);
+    let network = Architecture::Bert(given.config.clone())
+        .init(shape(&given.config), 500, &mut ChaCha8Rng::seed_from_u64(5), &Device::flex())
+        .unwrap();
+    let state = collect(&network);
+    assert!(state["head.bias"].values.iter().all(|&bias| bias == 0.0));
+    let weight = &state["head.weight"].values;
+    let deviation = (weight.iter().map(|w| w * w).sum::<f32>() / weight.len() as f32).sqrt();
+    assert!((deviation - 0.02).abs() < 0.001, "{deviation}");
 }
 
 /// What older versions and other heads leave in a file.

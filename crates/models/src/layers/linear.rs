@@ -35,7 +35,7 @@ impl Linear {
     }
 
     /// A layer with this weight `[out, in]`, and a bias of zeros.
-    pub(super) fn zero_bias(name: &str, weight: Param<Tensor<2>>, outputs: usize, device: &Device) -> Self {
+    pub(crate) fn zero_bias(name: &str, weight: Param<Tensor<2>>, outputs: usize, device: &Device) -> Self {
         let bias = Param::from_tensor(Tensor::zeros([outputs], device));
         Self { weight, bias, adapter: None, name: name.to_owned(), is_packed: false }
     }

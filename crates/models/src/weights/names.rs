@@ -38,6 +38,12 @@ pub struct Mapped {
 }
 
 impl Mapped {
+    /// Tensors that have our names already.
+    #[must_use]
+    pub fn ours(state: State) -> Self {
+        Self { state, prefix: String::new(), theirs: BTreeMap::new() }
+    }
+
     /// The network with its parameters and running statistics replaced, as by [`assign`](super::assign).
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use super::Bert;
 use crate::{
     Activation, InputShape, ModelError,
     architectures::check_size,
+    init::normal,
     layers::{Dropout, Embedding, EncoderLayer, EncoderLayerConfig, LayerNorm, Linear, Positions},
 };
 
@@ -44,6 +45,10 @@ pub struct BertConfig {
     /// Probability of dropping each value of a token's vector and of what a layer adds, while training.
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub dropout: f64,
+    /// Probability of dropping each value that the last layer reads, while training; as `dropout` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    pub head_dropout: Option<f64>,
     /// Which vector stands for a whole text.
     pub pooling: TokenPooling,
     /// The function of a linear layer between that vector and the classes; without it there is no such layer.
@@ -75,6 +80,7 @@ impl Default for BertConfig {
             token_types: 2,
             epsilon: 1e-12,
             dropout: 0.1,
+            head_dropout: None,
             pooling: TokenPooling::Mean,
             pooler: None,
         }
@@ -101,7 +107,7 @@ impl BertConfig {
         self.check(input)?;
         let Self { width, epsilon, dropout, .. } = *self;
         let layer = self.layer();
-        let drop = |name: &str| (dropout > 0.0).then(|| Dropout::new(name, dropout));
+        let drop = |name: &str, share: f64| (share > 0.0).then(|| Dropout::new(name, share));
         let head = outputs > 0;
         Ok(Bert {
             words: Embedding::new("words", self.vocabulary, width, rng, device),
@@ -114,8 +120,14 @@ impl BertConfig {
                 .map(|i| EncoderLayer::new(&format!("layers.{i}"), layer, rng, device))
                 .collect(),
             pooler: self.pooler.map(|_| Linear::new("pooler", width, width, rng, device)),
-            head: head.then(|| Linear::new("head", width, outputs, rng, device)),
-            dropout: [drop("drop"), if head { drop("drop_head") } else { None }],
+            head: head.then(|| {
+                // As `transformers` has the last layer of a classifier.
+                Linear::zero_bias("head", normal([outputs, width], 0.02, rng, device), outputs, device)
+            }),
+            dropout: [
+                drop("drop", dropout),
+                drop("drop_head", self.head_dropout.unwrap_or(dropout)).filter(|_| head),
+            ],
             config: self.clone(),
         })
     }

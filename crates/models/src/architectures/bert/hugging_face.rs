@@ -88,8 +88,36 @@ impl Pretrained {
         let network = self.config.init(input, self.outputs, &mut rng, device)?;
         let mut shapes = Shapes::default();
         network.visit(&mut shapes);
-        let state = self.family.to_ours(self.tensors, &shapes.found)?;
+        let state = self.family.to_ours(self.tensors, &shapes.found, self.outputs > 0)?;
         Ok(weights::assign(network, &state)?)
+    }
+
+    /// The weights for a network to start from, under our names: with those of the last layer, or without it, where that is
+    /// to tell other classes apart. A pooler that the network has none for is left out with it.
+    ///
+    /// # Errors
+    ///
+    /// Lists every tensor that is missing, too many or of another shape.
+    ///
+    /// # Panics
+    ///
+    /// If the network is no [`Bert`].
+    pub fn weights(mut self, network: &impl Module, with_head: bool) -> Result<State, WeightsError> {
+        let mut shapes = Shapes::default();
+        network.visit(&mut shapes);
+        let found = self.outputs > 0;
+        if !with_head {
+            let has_pooler = shapes.found.iter().any(|(name, _)| name.starts_with("pooler."));
+            let parts = if has_pooler { &["head"][..] } else { &["head", "pooler"] };
+            for name in parts.iter().flat_map(|part| ["weight", "bias"].map(|leaf| format!("{part}.{leaf}")))
+            {
+                for theirs in self.family.theirs(&name, found).unwrap_or_default() {
+                    self.tensors.remove(&theirs);
+                }
+            }
+            shapes.found.retain(|(name, _)| !name.starts_with("head."));
+        }
+        self.family.to_ours(self.tensors, &shapes.found, with_head || found)
     }
 }
 
@@ -119,10 +147,15 @@ impl Family {
         tensors.collect()
     }
 
-    /// Tensors under our names, for a network of these parameters.
-    fn to_ours(self, mut tensors: State, shapes: &[(String, Vec<usize>)]) -> Result<State, WeightsError> {
-        self.check(&tensors, shapes)?;
-        let head = has_head(shapes);
+    /// Tensors under our names, for a network of these parameters; `head` says whether the tensors are called as those of a
+    /// classifier.
+    fn to_ours(
+        self,
+        mut tensors: State,
+        shapes: &[(String, Vec<usize>)],
+        head: bool,
+    ) -> Result<State, WeightsError> {
+        self.check(&tensors, shapes, head)?;
         let join = |(ours, shape): &(String, Vec<usize>)| {
             let names = self.theirs(ours, head).expect("a parameter of this network");
             let parts = names.iter().map(|name| tensors.remove(name).expect("checked before").values);
@@ -136,8 +169,7 @@ impl Family {
     }
 
     /// Lists what does not fit, in Hugging Face's names.
-    fn check(self, tensors: &State, shapes: &[(String, Vec<usize>)]) -> Result<(), WeightsError> {
-        let head = has_head(shapes);
+    fn check(self, tensors: &State, shapes: &[(String, Vec<usize>)], head: bool) -> Result<(), WeightsError> {
         let needed = shapes.iter().flat_map(|(ours, shape)| {
             let names = self.theirs(ours, head).expect("a parameter of this network");
             let shape = [&[shape[0] / names.len()], &shape[1..]].concat();
@@ -161,10 +193,6 @@ impl Family {
         }
         Err(WeightsError::Mismatch { missing, surplus, misshapen })
     }
-}
-
-fn has_head(shapes: &[(String, Vec<usize>)]) -> bool {
-    shapes.iter().any(|(name, _)| name == "head.weight")
 }
 
 /// The names and shapes of a network's parameters.

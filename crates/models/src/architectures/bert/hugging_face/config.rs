@@ -23,6 +23,7 @@ struct Bert {
     layer_norm_eps: f64,
     #[serde(default = "tenth")]
     hidden_dropout_prob: f64,
+    classifier_dropout: Option<f64>,
     #[serde(default = "one")]
     pad_token_id: usize,
     position_embedding_type: Option<String>,
@@ -43,6 +44,8 @@ struct DistilBert {
     max_position_embeddings: usize,
     #[serde(default = "tenth")]
     dropout: f64,
+    #[serde(default = "fifth")]
+    seq_classif_dropout: f64,
 }
 
 fn gelu() -> String {
@@ -59,6 +62,9 @@ fn epsilon() -> f64 {
 }
 fn tenth() -> f64 {
     0.1
+}
+fn fifth() -> f64 {
+    0.2
 }
 
 /// Reads the text of a `config.json`.
@@ -97,6 +103,10 @@ fn bert(family: Family, config: Bert) -> Result<BertConfig, PretrainedError> {
         token_types: config.type_vocab_size,
         epsilon: config.layer_norm_eps,
         dropout: share("hidden_dropout_prob", config.hidden_dropout_prob)?,
+        head_dropout: config
+            .classifier_dropout
+            .map(|dropout| share("classifier_dropout", dropout))
+            .transpose()?,
         pooling: TokenPooling::Mean,
         pooler: None,
     })
@@ -115,6 +125,7 @@ fn distilbert(config: DistilBert) -> Result<BertConfig, PretrainedError> {
         token_types: 0,
         epsilon: epsilon(),
         dropout: share("dropout", config.dropout)?,
+        head_dropout: Some(share("seq_classif_dropout", config.seq_classif_dropout)?),
         pooling: TokenPooling::Mean,
         pooler: None,
     })
