@@ -116,7 +116,7 @@ fn dotted(path: &serde_path_to_error::Path) -> String {
     out
 }
 
-fn raw_schema<T: JsonSchema>() -> Json {
+pub(crate) fn raw_schema<T: JsonSchema>() -> Json {
     schemars::schema_for!(T).to_value()
 }
 

@@ -47,6 +47,7 @@ mod fill;
 mod flatten;
 mod overrides;
 mod path;
+mod peek;
 mod phrase;
 mod places;
 mod problem;
@@ -59,5 +60,6 @@ mod walk;
 
 pub use check::{Checked, MAX_BYTES, check, describe, schema};
 pub use describe::Key;
+pub use peek::peek;
 pub use places::{Origin, Places};
 pub use problem::{Problem, Problems};
