@@ -3,6 +3,7 @@
 mod constant;
 mod cosine;
 mod exponential;
+mod linear;
 mod one_cycle;
 mod plateau;
 mod step;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use constant::Constant;
 pub use cosine::Cosine;
 pub use exponential::Exponential;
+pub use linear::Linear;
 pub use one_cycle::OneCycle;
 pub use plateau::Plateau;
 pub use step::StepDecay;
@@ -67,6 +69,8 @@ schedules! {
     Exponential(Exponential),
     /// Down along half a cosine over the whole job.
     Cosine(Cosine),
+    /// Up to the optimizer's learning rate and down to 0, along lines.
+    Linear(Linear),
     /// Up to the optimizer's learning rate and far down again, along cosines.
     OneCycle(OneCycle),
     /// Multiplied by a factor when the monitored loss has stopped falling.
