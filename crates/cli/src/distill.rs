@@ -62,6 +62,11 @@ fn other_inputs(teacher: &InputFormat, here: &InputFormat) -> Option<String> {
         (InputFormat::Table { columns, .. }, InputFormat::Table { columns: own, .. }) => {
             other_columns(columns, own)
         }
+        (InputFormat::Text { .. }, InputFormat::Text { .. }) => {
+            "the teacher reads texts of another column, by another tokenizer or cut to another length; give both the same \
+             `column`, `tokenizer` and `max_tokens`"
+                .to_owned()
+        }
         _ => {
             let [given, own] = [teacher, here].map(|format| shape(&format.shape()));
             format!("one input of the teacher is {given}, and here {own}")

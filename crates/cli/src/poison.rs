@@ -50,9 +50,13 @@ impl Poison {
         let (&InputFormat::Image { channels, height, width, .. }, Task::Classification { classes }) =
             (&data.format.input, &data.format.task)
         else {
-            return Err(CliError::Usage(
-                "`poison` puts a trigger on pictures, but the data are a table".to_owned(),
-            ));
+            let found = match data.format.input {
+                InputFormat::Text { .. } => "texts",
+                _ => "a table",
+            };
+            return Err(CliError::Usage(format!(
+                "`poison` puts a trigger on pictures, but the data are {found}"
+            )));
         };
         let target = view::class(classes, &self.target.to_string())? as u32;
         let plant = Plant { trigger: self.trigger.clone(), target, share: self.share };

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use crucible_data::{Dataset, Examples, inputs_from_file};
+use crucible_data::{Dataset, Examples};
 use crucible_measure::argmax;
 use crucible_models::{Classifier, InputShape};
 
 use crate::{
     error::CliError,
     run::Run,
+    texts,
     view::{self, View},
 };
 
@@ -49,7 +50,7 @@ impl Question {
         let shape = run.config.input_shape();
         let (names, inputs, truths) = match asked.file {
             Some(file) => {
-                let mut read = inputs_from_file(file, &run.config.format)?;
+                let mut read = texts::inputs(run, file)?;
                 view.scaling.undo(&mut read.values);
                 (read.names, read.values, None)
             }

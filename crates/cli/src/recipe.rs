@@ -7,11 +7,11 @@ use crucible_data::{DataConfig, Dataset};
 use crucible_models::Architecture;
 use crucible_recipe::{Checked, Problems};
 use crucible_robust::DefenceConfig;
-use crucible_train::TrainConfig;
+use crucible_train::{RunFolder, TrainConfig, run_folder::name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::CliError, poison::Poison, transfer::Transfer};
+use crate::{error::CliError, poison::Poison, pretrained, transfer::Transfer};
 
 /// What to train, on what, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -58,6 +58,7 @@ impl Recipe {
         let data = serde_json::to_value(&self.data).expect("plain data");
         let paths = [
             ("data.path", data["path"].as_str().map(PathBuf::from)),
+            ("data.tokenizer", data["tokenizer"].as_str().map(PathBuf::from)),
             ("distill.teacher", self.distill.as_ref().map(|distill| distill.teacher.clone())),
             ("transfer.from", self.transfer.as_ref().map(|transfer| transfer.from.clone())),
         ];
@@ -104,6 +105,7 @@ pub(crate) const SHIPPED: &[Shipped] = shipped![
     "digits-pretrain",
     "digits-transfer",
     "fashion-transfer",
+    "movie-sentiment",
 ];
 
 /// A recipe's text and where it came from.
@@ -115,6 +117,8 @@ pub(crate) struct Source {
     /// What relative paths in it start from.
     pub(crate) base: PathBuf,
     pub(crate) text: String,
+    /// The tokenizer that a run keeps, which its recipe's data are read by.
+    tokenizer: Option<PathBuf>,
 }
 
 impl Source {
@@ -127,6 +131,7 @@ impl Source {
                 stem: name.to_owned(),
                 base: PathBuf::from("."),
                 text: recipe.text.to_owned(),
+                tokenizer: None,
             });
         }
         let path = Path::new(name);
@@ -158,11 +163,20 @@ impl Source {
             stem: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             base: Path::new(".").join(path.parent().unwrap_or(Path::new(""))),
             text,
+            tokenizer: None,
         })
     }
 
+    /// The recipe that a run keeps, whose texts are read by the run's own tokenizer.
+    pub(crate) fn of_run(folder: &RunFolder) -> Result<Self, CliError> {
+        let tokenizer = folder.has(name::TOKENIZER).then(|| folder.path(name::TOKENIZER));
+        Ok(Self { tokenizer, ..Self::read(&folder.path(name::RECIPE))? })
+    }
+
     /// Checks the recipe whole. Relative paths in it become absolute, so that the filled recipe runs from anywhere.
-    pub(crate) fn check(&self, overrides: &[String]) -> Result<Checked<Recipe>, CliError> {
+    /// What the network that `[transfer]` starts from says is filled in.
+    pub(crate) fn check(&self, given: &[String]) -> Result<Checked<Recipe>, CliError> {
+        let overrides = &[given, &self.filled(given)?].concat();
         let checked: Checked<Recipe> =
             crucible_recipe::check(&self.text, &self.file_name, overrides).map_err(CliError::Recipe)?;
         let mut problems = Problems::none(&checked.places);
@@ -179,7 +193,7 @@ impl Source {
             path: self.base.clone(),
             source,
         })?;
-        let mut overrides = overrides.to_vec();
+        let mut overrides = overrides.clone();
         for (key, path) in relative {
             let path = serde_json::to_string(&base.join(path));
             overrides.push(format!("{key}={}", path.map_err(|error| CliError::Usage(error.to_string()))?));
@@ -188,5 +202,30 @@ impl Source {
             crucible_recipe::check(&self.text, &self.file_name, &overrides).map_err(CliError::Recipe)?;
         // Problems are told where the paths stand, not where they were made absolute.
         Ok(Checked { places: checked.places, ..absolute })
+    }
+
+    /// Overrides for what the recipe leaves to others.
+    fn filled(&self, given: &[String]) -> Result<Vec<String>, CliError> {
+        let seen = crucible_recipe::peek::<Recipe>(&self.text, given);
+        self.needs(&seen)?;
+        let own = self.tokenizer.iter().map(|path| {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            format!("data.tokenizer={}", serde_json::json!(path.to_string_lossy()))
+        });
+        Ok(own.chain(pretrained::overrides(&seen, &self.base)?).collect())
+    }
+
+    /// Refuses a recipe whose comments name keys to set that are not set, such as `#   --set data.path=FILE   texts`.
+    fn needs(&self, seen: &serde_json::Value) -> Result<(), CliError> {
+        let key = |line: &str| {
+            let words = line.strip_prefix("#   --set ")?;
+            let pointer = format!("/{}", words.split_once('=')?.0.replace('.', "/"));
+            seen.pointer(&pointer).is_none().then(|| format!("\n  --set {words}"))
+        };
+        let missing: Vec<String> = self.text.lines().filter_map(key).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(CliError::Usage(format!("{} needs paths of your own:{}", self.file_name, missing.concat())))
     }
 }

@@ -54,6 +54,10 @@ fn clashes(recipe: &Recipe, places: &Places) -> Problems {
         let problem = "a teacher's answers tell of the examples that it was trained on, and `train.privacy` promises not to";
         problems.add(places, "distill", problem, help());
     }
+    if recipe.train.privacy.is_some() && recipe.train.group_by_length.is_some() {
+        let problem = "`train.privacy` draws every sample by chance, whatever the examples' lengths";
+        problems.add(places, "train.group_by_length", problem, Some("leave it out".to_owned()));
+    }
     if defended && distilled {
         let problem = "a teacher answers at the inputs themselves, and a defence trains at others";
         problems.add(places, "distill", problem, help());
@@ -76,6 +80,10 @@ fn defended(
         ));
     }
     let format = &config.format.input;
+    if let InputFormat::Text { .. } = format {
+        let problem = "`defence` changes inputs a little, but the data are texts, whose tokens are names";
+        return Err(CliError::Usage(problem.to_owned()));
+    }
     let (scaling, range) = (view::scaling(format), view::range(format, &data.train));
     let defence = Defence::new(defence.clone(), scaling, range, device)?;
     defence.check(network, config.outputs)?;
@@ -122,6 +130,7 @@ pub(crate) fn doubts(recipe: &Recipe, data: &Dataset) -> Vec<String> {
             "the mean and the deviation of pixels; `data.normalize` as \"unit\" or \"fixed\" measures nothing",
         ),
         InputFormat::Table { .. } => Some("means, deviations and levels of columns"),
+        InputFormat::Text { .. } => None,
     };
     if let Some(measured) = measured {
         doubts.push(format!(

@@ -71,7 +71,11 @@ impl RunConfig {
             let [then, now] = [&self.format, &data.format].map(|format| format.task.outputs());
             format!("the target has {now} classes, and had {then}")
         } else if self.format != data.format {
-            "columns, classes, means or deviations of the training split differ".to_owned()
+            match self.format.input {
+                InputFormat::Text { .. } => "the classes, the column or the tokenizer differ",
+                _ => "columns, classes, means or deviations of the training split differ",
+            }
+            .to_owned()
         } else {
             return Ok(());
         };
@@ -85,6 +89,9 @@ impl RunConfig {
             }
             table @ InputFormat::Table { .. } => {
                 InputShape::Features { count: table.shape().iter().product() }
+            }
+            InputFormat::Text { max_tokens, vocabulary, .. } => {
+                InputShape::Tokens { length: *max_tokens, vocabulary: *vocabulary }
             }
         }
     }
@@ -146,7 +153,7 @@ impl Run {
 
     /// The recipe as it ran, and where its keys stand.
     pub(crate) fn checked(&self) -> Result<Checked<Recipe>, CliError> {
-        Source::read(&self.folder.path(name::RECIPE))?.check(&[])
+        Source::of_run(&self.folder)?.check(&[])
     }
 
     /// The recipe's data, if they are still those that the run was made with.

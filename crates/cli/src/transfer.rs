@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use crucible_data::{Dataset, Task};
+use crucible_data::{Dataset, InputFormat, Task};
 use crucible_models::{
     Architecture, InputShape, Network,
     weights::{
@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::CliError,
+    pretrained,
     recipe::Recipe,
     rule::rule,
     run::{Run, RunConfig, shape},
@@ -33,7 +34,8 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Transfer {
     /// The folder of its run, as whose pictures these are scaled; or weights from elsewhere: a safetensors or PyTorch file,
-    /// or a folder with one.
+    /// or a folder with one, of an encoder of Hugging Face's also with its config.json and tokenizer.json. A run or such an
+    /// encoder says what `[model]` is, where that names none, and brings the tokenizer of texts.
     pub(crate) from: PathBuf,
     /// The layer that tells classes apart, the last one.
     #[serde(default)]
@@ -81,6 +83,7 @@ pub(crate) fn start(
     probed: Probed,
     device: &Device,
 ) -> Result<Start, CliError> {
+    check_lengths(recipe, text, config)?;
     let fresh = config.fresh_network(seed, device)?;
     let Some(transfer) = &recipe.transfer else {
         let rule = rule(recipe, text, config, &fresh, data, device)?;
@@ -92,8 +95,9 @@ pub(crate) fn start(
     if let Err(problem) = transfer.mode.way().adapted(fresh.clone(), &mut adapters_of(seed)) {
         problems.add(text, "transfer.targets", problem, None);
     }
-    let source =
-        transfer.weights(config).map_err(|problem| problems.add(text, "transfer.from", problem, None));
+    let source = transfer
+        .weights(config, &fresh)
+        .map_err(|problem| problems.add(text, "transfer.from", problem, None));
     problems.into_result().map_err(CliError::Recipe)?;
     let Ok(source) = source else { unreachable!("told above") };
 
@@ -117,6 +121,17 @@ pub(crate) fn start(
 /// What adapters draw from.
 fn adapters_of(seed: u64) -> ChaCha8Rng {
     crucible_data::seed::stream(seed, "adapters", 0)
+}
+
+/// Refuses batches of examples of like length where all have the same.
+fn check_lengths(recipe: &Recipe, text: &Text, config: &RunConfig) -> Result<(), CliError> {
+    let mut problems = Problems::none(text);
+    let is_text = matches!(config.format.input, InputFormat::Text { .. });
+    if recipe.train.group_by_length == Some(true) && !is_text {
+        let problem = "only texts differ in length, and the data are none";
+        problems.add(text, "train.group_by_length", problem, Some("leave it out".to_owned()));
+    }
+    problems.into_result().map_err(CliError::Recipe)
 }
 
 /// A linear layer on the features of a network.
@@ -150,6 +165,15 @@ impl Transfer {
         }
         let config = Run::open(&self.from)?.config;
         let [given, wanted] = [&data.format, &config.format].map(|format| shape(&format.input.shape()));
+        let texts =
+            [&data.format.input, &config.format.input].map(|input| matches!(input, InputFormat::Text { .. }));
+        if texts == [true; 2] {
+            let other = format!(
+                "`transfer.from`: {} reads the tokens of another tokenizer than `data.tokenizer`; leave that out",
+                self.from.display()
+            );
+            return data.scaled_as(&config.format.input).ok_or(CliError::Usage(other));
+        }
         let other = format!(
             "`transfer.from`: one input of {} is {wanted}, with its columns and levels, and here {given}",
             self.from.display()
@@ -188,7 +212,14 @@ impl Transfer {
     }
 
     /// The weights that training starts from, under this network's names.
-    fn weights(&self, config: &RunConfig) -> Result<Mapped, String> {
+    fn weights(&self, config: &RunConfig, network: &Network) -> Result<Mapped, String> {
+        if !self.is_run() && pretrained::is_folder(&self.from) {
+            let keeps = self.head == Head::Keep;
+            let found = pretrained::weights(&self.from, &config.architecture, network, keeps);
+            if let Some(state) = found.map_err(|error| error.to_string())? {
+                return Ok(Mapped::ours(state));
+            }
+        }
         let state = if self.is_run() {
             let run = Run::open(&self.from).map_err(|error| error.to_string())?;
             self.fits(&run, config)?;

@@ -71,7 +71,7 @@ pub(crate) fn scaling(format: &InputFormat) -> Scaling {
             let each = |value: &dyn Fn(usize) -> f32| (0..features).map(|i| value(i / plane)).collect();
             Scaling { scale: each(&|c| 1.0 / std[c]), offset: each(&|c| -mean[c] / std[c]) }
         }
-        InputFormat::Table { .. } => Scaling::none(features),
+        InputFormat::Table { .. } | InputFormat::Text { .. } => Scaling::none(features),
     }
 }
 

@@ -24,9 +24,15 @@ pub struct Dataset {
 
 impl Dataset {
     /// The same pictures with the scaling of `input`, or `None` where it is of other inputs: those of a network that was
-    /// trained on other data must be scaled as its were.
+    /// trained on other data must be scaled as its were. Texts must be of one tokenizer.
     #[must_use]
     pub fn scaled_as(mut self, input: &InputFormat) -> Option<Self> {
+        if let (InputFormat::Text { tokenizer: own, .. }, InputFormat::Text { tokenizer, .. }) =
+            (&self.format.input, input)
+        {
+            // Nothing is scaled, and where texts are cut is each network's own affair.
+            return (own == tokenizer).then_some(self);
+        }
         if self.format.input.shape() != input.shape() {
             return None;
         }
@@ -50,7 +56,7 @@ impl Dataset {
     }
 }
 
-/// How a raw picture or table row becomes an input, and what the outputs mean. Saved with every trained network.
+/// How a raw picture, table row or text becomes an input, and what the outputs mean. Saved with every trained network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Format {
     /// The input side.
@@ -59,7 +65,7 @@ pub struct Format {
     pub task: Task,
 }
 
-/// How a raw picture or table row becomes an input.
+/// How a raw picture, table row or text becomes an input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum InputFormat {
@@ -84,6 +90,17 @@ pub enum InputFormat {
         missing: Vec<String>,
         /// What separates fields.
         delimiter: char,
+    },
+    /// `[max_tokens]`: the numbers of a text's tokens, padded with [`PADDING`](crate::PADDING).
+    Text {
+        /// The column that holds the texts.
+        column: String,
+        /// Tokens that texts are cut to.
+        max_tokens: usize,
+        /// Kinds of tokens: each number is below.
+        vocabulary: usize,
+        /// The SHA-256 of the tokenizer's file.
+        tokenizer: String,
     },
 }
 
@@ -163,16 +180,17 @@ impl Task {
 }
 
 impl InputFormat {
-    /// Shape of one input: `[channels, height, width]` or `[features]`.
+    /// Shape of one input: `[channels, height, width]`, `[features]` or `[max_tokens]`.
     #[must_use]
     pub fn shape(&self) -> Vec<usize> {
         match self {
             Self::Image { channels, height, width, .. } => vec![*channels, *height, *width],
             Self::Table { columns, .. } => vec![columns.iter().map(Column::width).sum()],
+            Self::Text { max_tokens, .. } => vec![*max_tokens],
         }
     }
 
-    /// The columns of a table, each with the places of its inputs; none for pictures.
+    /// The columns of a table, each with the places of its inputs; none for pictures and texts.
     #[must_use]
     pub fn columns(&self) -> Vec<(&Column, Range<usize>)> {
         let Self::Table { columns, .. } = self else { return Vec::new() };
@@ -185,14 +203,14 @@ impl InputFormat {
         placed.collect()
     }
 
-    /// Per channel, what a pixel of 0 to 255 is multiplied by and what is then added; empty for tables.
+    /// Per channel, what a pixel of 0 to 255 is multiplied by and what is then added; empty for tables and texts.
     #[must_use]
     pub fn scale_and_offset(&self) -> (Vec<f32>, Vec<f32>) {
         match self {
             Self::Image { mean, std, .. } => {
                 mean.iter().zip(std).map(|(mean, std)| (1.0 / (255.0 * std), -mean / std)).unzip()
             }
-            Self::Table { .. } => (Vec::new(), Vec::new()),
+            Self::Table { .. } | Self::Text { .. } => (Vec::new(), Vec::new()),
         }
     }
 }

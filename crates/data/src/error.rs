@@ -71,6 +71,12 @@ pub enum DataError {
         /// What the format asks for.
         wanted: &'static str,
     },
+    /// Texts were given to what makes inputs without their tokenizer.
+    #[error("{}: the network reads texts, which become inputs by their tokenizer alone", path.display())]
+    NeedsTokenizer {
+        /// The file.
+        path: PathBuf,
+    },
     /// A tokenizer cannot be used.
     #[error("{}: {problem}", path.display())]
     Tokenizer {
@@ -91,7 +97,7 @@ pub enum DataError {
         problem: String,
     },
     /// The request fits pictures only.
-    #[error("{name}: its inputs are table rows, not pictures")]
+    #[error("{name}: its inputs are not pictures")]
     NotPictures {
         /// The data set.
         name: String,
@@ -241,6 +247,14 @@ pub enum TableProblem {
     /// A field should be a text.
     #[error("{value} is not a text, as column \"{name}\" needs")]
     NotAText {
+        /// The column.
+        name: String,
+        /// The value found.
+        value: String,
+    },
+    /// A field should be a class.
+    #[error("{value} is no class, as the target \"{name}\" needs: a text, a number, true or false")]
+    NotALabel {
         /// The column.
         name: String,
         /// The value found.

@@ -1,5 +1,7 @@
 //! Examples as host arrays, and the gathering of batches from them.
 
+use crate::tokenizer::length;
+
 /// Input values of many examples, one after the other.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Inputs {
@@ -53,6 +55,38 @@ impl Picture {
     }
 }
 
+/// The text behind an example, for people to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    /// Its beginning on one line, and "…" where it goes on.
+    pub text: String,
+    /// Whether tokens of it were cut off.
+    pub is_cut: bool,
+}
+
+impl Excerpt {
+    /// Characters of a text that are kept.
+    const LONGEST: usize = 160;
+
+    /// Of a whole text.
+    #[must_use]
+    pub fn new(text: &str, is_cut: bool) -> Self {
+        let mut words = String::new();
+        for word in text.split_whitespace() {
+            if !words.is_empty() {
+                words.push(' ');
+            }
+            words.push_str(word);
+            if let Some((end, _)) = words.char_indices().nth(Self::LONGEST) {
+                words.truncate(end);
+                words.push('…');
+                break;
+            }
+        }
+        Self { text: words, is_cut }
+    }
+}
+
 /// Examples of one shape: inputs and targets side by side.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examples {
@@ -63,6 +97,8 @@ pub struct Examples {
     missing: Vec<(u32, u32)>,
     /// Examples that were replaced on purpose, sorted.
     poisoned: Vec<usize>,
+    /// Of texts: one for each example.
+    excerpts: Option<Vec<Excerpt>>,
 }
 
 impl Examples {
@@ -91,7 +127,32 @@ impl Examples {
         let count = targets.len();
         assert!(u32::try_from(count).is_ok(), "{count} examples are too many");
         assert_eq!(values, count * per_input, "{count} inputs of shape {shape:?}");
-        Self { shape, inputs, targets, missing: Vec::new(), poisoned: Vec::new() }
+        Self { shape, inputs, targets, missing: Vec::new(), poisoned: Vec::new(), excerpts: None }
+    }
+
+    /// Texts: inputs are the numbers of tokens, as [`padded`](crate::padded) makes them.
+    ///
+    /// # Panics
+    ///
+    /// If there is not one excerpt for each example.
+    #[must_use]
+    pub fn with_excerpts(mut self, excerpts: Vec<Excerpt>) -> Self {
+        assert_eq!(excerpts.len(), self.len(), "an excerpt for each text");
+        self.excerpts = Some(excerpts);
+        self
+    }
+
+    /// The texts behind the examples, one for each; none of other inputs.
+    #[must_use]
+    pub fn excerpts(&self) -> Option<&[Excerpt]> {
+        self.excerpts.as_deref()
+    }
+
+    /// Tokens of each text, those that mark its ends included; none of other inputs.
+    #[must_use]
+    pub fn lengths(&self) -> Option<Vec<u32>> {
+        let (Some(_), Inputs::Floats(rows)) = (&self.excerpts, &self.inputs) else { return None };
+        Some(rows.chunks_exact(self.input_len()).map(|row| length(row) as u32).collect())
     }
 
     /// Gives pictures another scale and offset for each channel; `None` where they are no bytes.
@@ -289,6 +350,10 @@ impl Examples {
             targets,
             missing: missing.collect(),
             poisoned: poisoned.map(|(new, _)| new).collect(),
+            excerpts: self
+                .excerpts
+                .as_ref()
+                .map(|excerpts| indices.iter().map(|&index| excerpts[index].clone()).collect()),
         }
     }
 
@@ -330,6 +395,8 @@ impl Examples {
         joined.missing = self.missing.iter().copied().chain(later).collect();
         let later = other.poisoned.iter().map(|example| example + first);
         joined.poisoned = self.poisoned.iter().copied().chain(later).collect();
+        let excerpts = self.excerpts.as_ref().zip(other.excerpts.as_ref());
+        joined.excerpts = excerpts.map(|(excerpts, more)| [excerpts.as_slice(), more].concat());
         joined
     }
 

@@ -29,10 +29,25 @@ pub struct SplitSummary {
     pub examples: usize,
     /// How many of each class, in the order of the classes; empty for a regression.
     pub classes: Vec<ClassCount>,
-    /// One per channel (in pixel values, 0 to 255) or column (in the file's units).
+    /// One per channel (in pixel values, 0 to 255) or column (in the file's units); of texts the numbers of tokens.
     pub fields: Vec<FieldSummary>,
     /// Inputs that occur more than once in this split.
     pub duplicates: Overlap,
+    /// Of texts: how many were cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut: Option<usize>,
+    /// Of texts: the first of each class.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<ClassTexts>,
+}
+
+/// The beginnings of some texts of a class.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassTexts {
+    /// The class's name.
+    pub class: String,
+    /// At most two.
+    pub excerpts: Vec<String>,
 }
 
 /// How many examples a class has.
@@ -84,7 +99,7 @@ pub enum FieldValues {
 
 /// Looks through all splits of a data set.
 ///
-/// Two inputs are duplicates if they are equal in every value: pixels, or a row's encoded columns.
+/// Two inputs are duplicates if they are equal in every value: pixels, a row's encoded columns, or a text's tokens.
 #[must_use]
 pub fn inspect(dataset: &Dataset) -> Inspection {
     let indices: Vec<Index<'_>> =
@@ -95,6 +110,8 @@ pub fn inspect(dataset: &Dataset) -> Inspection {
         classes: class_counts(examples, &dataset.format.task),
         fields: fields(examples, &dataset.format.input),
         duplicates: index.overlap(index),
+        cut: examples.excerpts().map(|texts| texts.iter().filter(|text| text.is_cut).count()),
+        texts: texts(examples, &dataset.format.task),
     });
     let pairs = indices
         .iter()
@@ -127,6 +144,22 @@ fn class_counts(examples: &Examples, task: &Task) -> Vec<ClassCount> {
     names.iter().zip(counts).map(count).collect()
 }
 
+/// The first texts of each class that has any.
+fn texts(examples: &Examples, task: &Task) -> Vec<ClassTexts> {
+    const SHOWN: usize = 2;
+    let (Some(excerpts), Some(classes), Task::Classification { classes: names }) =
+        (examples.excerpts(), examples.classes(), task)
+    else {
+        return Vec::new();
+    };
+    let of_class = |(number, name): (u32, &String)| {
+        let all = excerpts.iter().zip(classes).filter(|(_, class)| **class == number);
+        let excerpts = all.take(SHOWN).map(|(excerpt, _)| excerpt.text.clone()).collect();
+        ClassTexts { class: name.clone(), excerpts }
+    };
+    (0..).zip(names).map(of_class).filter(|class| !class.excerpts.is_empty()).collect()
+}
+
 fn fields(examples: &Examples, format: &InputFormat) -> Vec<FieldSummary> {
     match (examples.inputs(), format) {
         (Inputs::Bytes { values, .. }, InputFormat::Image { channels, height, width, .. }) => {
@@ -140,6 +173,11 @@ fn fields(examples: &Examples, format: &InputFormat) -> Vec<FieldSummary> {
         }
         (Inputs::Floats(values), InputFormat::Table { .. }) => {
             table_fields(examples, values, &format.columns())
+        }
+        (_, InputFormat::Text { column, .. }) => {
+            let lengths = examples.lengths().unwrap_or_default();
+            let values = numeric(lengths.iter().map(|&length| f64::from(length)));
+            vec![FieldSummary { name: format!("tokens of {column}"), missing: 0, values }]
         }
         _ => Vec::new(),
     }

@@ -31,6 +31,49 @@ pub(crate) struct OwnSplits {
     pub(crate) test: Option<Vec<usize>>,
 }
 
+impl OwnSplits {
+    /// All rows are for training.
+    pub(crate) fn none(rows: usize) -> Self {
+        Self { train: (0..rows).collect(), validation: None, test: None }
+    }
+
+    /// By the name of each row's split; a row with another word, and the problem with it.
+    pub(crate) fn of<'a>(names: impl Iterator<Item = &'a str>) -> Result<Self, (usize, TableProblem)> {
+        let (mut train, mut validation, mut test) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, name) in names.enumerate() {
+            match name {
+                "train" => train.push(row),
+                "validation" | "valid" | "val" => validation.push(row),
+                "test" => test.push(row),
+                other => return Err((row, TableProblem::UnknownSplit(other.to_owned()))),
+            }
+        }
+        let some = |rows: Vec<usize>| (!rows.is_empty()).then_some(rows);
+        Ok(Self { train, validation: some(validation), test: some(test) })
+    }
+}
+
+/// The classes of a target called `name`, and the class of each of its values: numbers in their order if all are some, else
+/// texts in theirs.
+pub(crate) fn classes<'a>(
+    name: &str,
+    values: impl Iterator<Item = &'a str> + Clone,
+) -> Result<(Vec<String>, Vec<u32>), TableProblem> {
+    let distinct: BTreeSet<&str> = values.clone().collect();
+    if !(2..=MAX_CLASSES).contains(&distinct.len()) {
+        let (name, actual) = (name.to_owned(), distinct.len());
+        return Err(TableProblem::ClassCount { name, actual, limit: MAX_CLASSES });
+    }
+    let all_numbers = distinct.iter().all(|text| number(text).is_some());
+    let mut names: Vec<&str> = distinct.into_iter().collect();
+    if all_numbers {
+        names.sort_by(|a, b| number(a).partial_cmp(&number(b)).unwrap_or(std::cmp::Ordering::Equal));
+    }
+    let index: HashMap<&str, u32> = names.iter().copied().zip(0u32..).collect();
+    let of = values.map(|text| index[text]).collect();
+    Ok((names.into_iter().map(str::to_owned).collect(), of))
+}
+
 /// The target of every row of the table.
 pub(crate) enum Target {
     Classes { names: Vec<String>, of: Vec<u32> },
@@ -60,21 +103,10 @@ impl<'a> Learner<'a> {
     pub(crate) fn own_splits(&self) -> Result<OwnSplits, DataError> {
         let table = &self.raw.table;
         let Some(column) = self.split else {
-            return Ok(OwnSplits { train: (0..table.len()).collect(), validation: None, test: None });
+            return Ok(OwnSplits::none(table.len()));
         };
-        let (mut train, mut validation, mut test) = (Vec::new(), Vec::new(), Vec::new());
-        for row in 0..table.len() {
-            match table.cell(row, column) {
-                "train" => train.push(row),
-                "validation" | "valid" | "val" => validation.push(row),
-                "test" => test.push(row),
-                other => {
-                    return Err(table.problem(row, column, TableProblem::UnknownSplit(other.to_owned())));
-                }
-            }
-        }
-        let some = |rows: Vec<usize>| (!rows.is_empty()).then_some(rows);
-        Ok(OwnSplits { train, validation: some(validation), test: some(test) })
+        OwnSplits::of((0..table.len()).map(|row| table.cell(row, column)))
+            .map_err(|(row, problem)| table.problem(row, column, problem))
     }
 
     /// The target of every row: classes or numbers, as the settings say or as the values suggest.
@@ -97,18 +129,9 @@ impl<'a> Learner<'a> {
             let numbers = (0..table.len()).map(|row| table.number(row, self.target));
             return Ok(Target::Numbers(numbers.collect::<Result<_, _>>()?));
         }
-        if !(2..=MAX_CLASSES).contains(&distinct.len()) {
-            let problem =
-                TableProblem::ClassCount { name: name.clone(), actual: distinct.len(), limit: MAX_CLASSES };
-            return Err(table.column_problem(self.target, problem));
-        }
-        let mut names: Vec<&str> = distinct.into_iter().collect();
-        if all_numbers {
-            names.sort_by(|a, b| number(a).partial_cmp(&number(b)).unwrap_or(std::cmp::Ordering::Equal));
-        }
-        let index: HashMap<&str, u32> = names.iter().copied().zip(0u32..).collect();
-        let of = texts.map(|text| index[text]).collect();
-        Ok(Target::Classes { names: names.into_iter().map(str::to_owned).collect(), of })
+        let (names, of) =
+            classes(name, texts).map_err(|problem| table.column_problem(self.target, problem))?;
+        Ok(Target::Classes { names, of })
     }
 
     /// How each input column is encoded. Its kind is seen from all rows; means, deviations, and levels come from the

@@ -6,12 +6,14 @@ use crate::file::{self, Stream, at};
 use crate::rows::RowEncoder;
 use crate::source::delimiter_byte;
 use crate::table::Table;
+use crate::texts::{Columns, Wanted};
+use crate::tokenizer::{Tokenizer, padded};
 use crate::{ByteProblem, DataError, Format, InputFormat, Picture, idx, picture};
 
 /// Inputs, and where each came from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedInputs {
-    /// One name per input: `7.png`, `t10k-images#12` (the picture's index), or `rows.csv:14` (the line).
+    /// One name per input: `7.png`, `t10k-images#12` (the picture's index), or `rows.csv:14` (the line of a row or text).
     pub names: Vec<String>,
     /// Shape of one input.
     pub shape: Vec<usize>,
@@ -59,6 +61,9 @@ pub fn inputs_from_file(path: &Path, format: &Format) -> Result<NamedInputs, Dat
 pub fn inputs_from_bytes(path: &Path, bytes: &[u8], format: &Format) -> Result<NamedInputs, DataError> {
     let input = &format.input;
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    if matches!(input, InputFormat::Text { .. }) {
+        return Err(DataError::NeedsTokenizer { path: path.to_owned() });
+    }
     let is_table = matches!(input, InputFormat::Table { .. });
     if picture::is_picture(bytes) {
         let values = input.encode_picture(path, bytes)?;
@@ -74,6 +79,33 @@ pub fn inputs_from_bytes(path: &Path, bytes: &[u8], format: &Format) -> Result<N
         return input.encode_rows(path, bytes);
     }
     Err(at(path, 0, ByteProblem::UnknownKind))
+}
+
+/// Reads a table or JSON lines as inputs of a format of texts; each is named after its line.
+///
+/// # Errors
+///
+/// If the file is missing, damaged or of another kind, or lacks the column; if the format is another or of another
+/// tokenizer.
+pub fn inputs_from_texts(
+    path: &Path,
+    format: &Format,
+    tokenizer: &Tokenizer,
+) -> Result<NamedInputs, DataError> {
+    let InputFormat::Text { column, max_tokens, tokenizer: digest, .. } = &format.input else {
+        let path = path.to_owned();
+        return Err(DataError::WrongKind { path, found: "texts", wanted: "pictures or table rows" });
+    };
+    if digest != tokenizer.digest() {
+        let problem = "the network was trained on the tokens of another tokenizer".to_owned();
+        return Err(DataError::Tokenizer { path: tokenizer.path().to_owned(), problem });
+    }
+    let Columns { values, lines } = Columns::read(path, &[Wanted::text(column)])?;
+    let tokens = tokenizer.encode(&values[0])?;
+    let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let names = lines.iter().map(|line| format!("{file}:{line}")).collect();
+    let values = padded(tokens.texts.iter().map(Vec::as_slice), *max_tokens);
+    Ok(NamedInputs { names, shape: vec![*max_tokens], values })
 }
 
 impl InputFormat {

@@ -1,5 +1,7 @@
 //! From what a source hands over to a [`Dataset`]: split first, then measure on the training split, then scale.
 
+mod texts;
+
 use crate::examples::select_rows;
 use crate::learn::{self, Learner};
 use crate::plan::{Given, Plan};
@@ -25,20 +27,13 @@ pub(crate) fn prepare(raw: Raw, config: &DataConfig, seed: u64) -> Result<Datase
             Err(DataError::Config { problems: vec![ConfigProblem { field: "only", problem }] })
         }
         RawContent::Table(table) => prepare_table(raw.name, &table, config, seed),
+        RawContent::Texts(texts) => texts::prepare(raw.name, texts, config, seed),
     }
 }
 
 /// Pictures of these classes alone, in whose order they are numbered.
 fn of_classes(raw: RawPictures, classes: &[String]) -> Result<RawPictures, DataError> {
-    let number = |name: &String| raw.classes.iter().position(|class| class == name);
-    if let Some(unknown) = classes.iter().find(|name| number(name).is_none()) {
-        let problem = format!("there is no class `{unknown}`; there are: {}", raw.classes.join(", "));
-        return Err(DataError::Config { problems: vec![ConfigProblem { field: "only", problem }] });
-    }
-    let mut new = vec![None; raw.classes.len()];
-    for (place, old) in (0u32..).zip(classes.iter().filter_map(number)) {
-        new[old] = Some(place);
-    }
+    let new = numbered(&raw.classes, classes)?;
     let len = raw.shape.iter().product();
     let chosen = |part: PicturePart| {
         let kept = |index: &usize| new[part.labels[*index] as usize].is_some();
@@ -52,6 +47,16 @@ fn of_classes(raw: RawPictures, classes: &[String]) -> Result<RawPictures, DataE
         train: chosen(raw.train),
         test: raw.test.map(chosen),
     })
+}
+
+/// The number that each class has among those that are kept, in whose order they are numbered.
+fn numbered(all: &[String], kept: &[String]) -> Result<Vec<Option<u32>>, DataError> {
+    if let Some(unknown) = kept.iter().find(|name| !all.contains(name)) {
+        let problem = format!("there is no class `{unknown}`; there are: {}", all.join(", "));
+        return Err(DataError::Config { problems: vec![ConfigProblem { field: "only", problem }] });
+    }
+    let place = |class| kept.iter().position(|name| name == class).map(|place| place as u32);
+    Ok(all.iter().map(place).collect())
 }
 
 fn prepare_pictures(

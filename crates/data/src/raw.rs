@@ -1,7 +1,9 @@
 //! What a source hands over: examples as they lie in its files, before splitting and scaling.
 
+use crate::learn::OwnSplits;
 use crate::source::Csv;
 use crate::table::Table;
+use crate::tokenizer::Tokenizer;
 
 /// Everything that a source has.
 pub(crate) struct Raw {
@@ -13,6 +15,7 @@ pub(crate) struct Raw {
 pub(crate) enum RawContent {
     Pictures(RawPictures),
     Table(RawTable),
+    Texts(RawTexts),
 }
 
 /// Pictures of one size with a class each.
@@ -36,4 +39,19 @@ pub(crate) struct RawTable {
     pub(crate) table: Table,
     /// Which column is the target, and so on; the path has already been read.
     pub(crate) settings: Csv,
+}
+
+/// Texts with a class each.
+pub(crate) struct RawTexts {
+    /// The column that they stood in.
+    pub(crate) column: String,
+    pub(crate) texts: Vec<String>,
+    pub(crate) classes: Vec<String>,
+    /// A class below the number of classes for each text.
+    pub(crate) labels: Vec<u32>,
+    /// Texts by the source's own splits.
+    pub(crate) own: OwnSplits,
+    pub(crate) tokenizer: Tokenizer,
+    /// Tokens that texts are cut to.
+    pub(crate) max_tokens: usize,
 }

@@ -1,8 +1,8 @@
-//! A column of texts.
+//! Columns of texts.
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::file::{self, Stream};
 use crate::table::Table;
@@ -18,43 +18,97 @@ const MAX_BYTES: u64 = 2 << 30;
 ///
 /// If the file is missing, damaged or of another kind, or lacks the column.
 pub fn texts_from_file(path: &Path, column: &str) -> Result<Vec<String>, DataError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind);
-    match kind {
-        "csv" => of_table(&Table::read(path, &file::read(path)?, b',')?, column),
-        "tsv" => of_table(&Table::read(path, &file::read(path)?, b'\t')?, column),
-        "jsonl" | "ndjson" => of_lines(path, &file::read(path)?, column),
-        _ => Err(file::at(path, 0, ByteProblem::NoTexts)),
+    Ok(Columns::read(path, &[Wanted::text(column)])?.values.remove(0))
+}
+
+/// A column to be read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) name: &'a str,
+    /// Whether JSON may have a number, true or false in it, and no row may be without.
+    pub(crate) is_label: bool,
+}
+
+impl<'a> Wanted<'a> {
+    pub(crate) fn text(name: &'a str) -> Self {
+        Self { name, is_label: false }
+    }
+
+    pub(crate) fn label(name: &'a str) -> Self {
+        Self { name, is_label: true }
     }
 }
 
-fn of_table(table: &Table, column: &str) -> Result<Vec<String>, DataError> {
-    let column = table.column(column)?;
-    Ok((0..table.len()).map(|row| table.cell(row, column).to_owned()).collect())
+/// Columns of a file, and the line on which each row starts, from 1.
+pub(crate) struct Columns {
+    /// One list for each column that was asked for.
+    pub(crate) values: Vec<Vec<String>>,
+    pub(crate) lines: Vec<u64>,
 }
 
-fn of_lines(path: &Path, bytes: &[u8], column: &str) -> Result<Vec<String>, DataError> {
-    let bytes = Stream::new(path, bytes).rest(MAX_BYTES)?;
-    let fail = |line, problem| DataError::Table { path: path.to_owned(), line, column: 1, problem };
-    let lines = (1..).zip(bytes.split(|&byte| byte == b'\n'));
-    let mut texts = Vec::new();
-    for (line, bytes) in lines.filter(|(_, bytes)| !bytes.trim_ascii().is_empty()) {
-        let object: serde_json::Map<String, Value> = serde_json::from_slice(bytes)
-            .map_err(|error| fail(line, TableProblem::NotAnObject(error.to_string())))?;
-        match object.get(column) {
-            Some(Value::String(text)) => texts.push(text.clone()),
-            Some(value) => {
-                let (name, value) = (column.to_owned(), value.to_string());
-                return Err(fail(line, TableProblem::NotAText { name, value }));
-            }
-            None => {
-                let present = object.keys().cloned().collect();
-                return Err(fail(line, TableProblem::MissingColumn { name: column.to_owned(), present }));
-            }
+impl Columns {
+    /// Reads these columns of a table or of JSON lines, which the file's name tells.
+    pub(crate) fn read(path: &Path, wanted: &[Wanted<'_>]) -> Result<Self, DataError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind);
+        match kind {
+            "csv" => Self::of_table(&Table::read(path, &file::read(path)?, b',')?, wanted),
+            "tsv" => Self::of_table(&Table::read(path, &file::read(path)?, b'\t')?, wanted),
+            "jsonl" | "ndjson" => Self::of_lines(path, &file::read(path)?, wanted),
+            _ => Err(file::at(path, 0, ByteProblem::NoTexts)),
         }
     }
-    if texts.is_empty() { Err(fail(1, TableProblem::NoRows)) } else { Ok(texts) }
+
+    fn of_table(table: &Table, wanted: &[Wanted<'_>]) -> Result<Self, DataError> {
+        let column = |wanted: &Wanted<'_>| {
+            let column = table.column(wanted.name)?;
+            let cell = |row| match table.cell(row, column) {
+                "" if wanted.is_label => {
+                    let problem = TableProblem::MissingTarget(wanted.name.to_owned());
+                    Err(table.problem(row, column, problem))
+                }
+                cell => Ok(cell.to_owned()),
+            };
+            (0..table.len()).map(cell).collect()
+        };
+        let values = wanted.iter().map(column).collect::<Result<_, _>>()?;
+        Ok(Self { values, lines: (0..table.len()).map(|row| table.line(row)).collect() })
+    }
+
+    fn of_lines(path: &Path, bytes: &[u8], wanted: &[Wanted<'_>]) -> Result<Self, DataError> {
+        let bytes = Stream::new(path, bytes).rest(MAX_BYTES)?;
+        let fail = |line, problem| DataError::Table { path: path.to_owned(), line, column: 1, problem };
+        let lines = (1..).zip(bytes.split(|&byte| byte == b'\n'));
+        let mut all = Self { values: vec![Vec::new(); wanted.len()], lines: Vec::new() };
+        for (line, bytes) in lines.filter(|(_, bytes)| !bytes.trim_ascii().is_empty()) {
+            let object: Map<String, Value> = serde_json::from_slice(bytes)
+                .map_err(|error| fail(line, TableProblem::NotAnObject(error.to_string())))?;
+            for (wanted, values) in wanted.iter().zip(&mut all.values) {
+                values.push(value(&object, *wanted).map_err(|problem| fail(line, problem))?);
+            }
+            all.lines.push(line);
+        }
+        if all.lines.is_empty() { Err(fail(1, TableProblem::NoRows)) } else { Ok(all) }
+    }
+}
+
+/// What a line of JSON has in a column.
+fn value(object: &Map<String, Value>, wanted: Wanted<'_>) -> Result<String, TableProblem> {
+    let name = wanted.name.to_owned();
+    match object.get(wanted.name) {
+        Some(Value::String(text)) if wanted.is_label && text.trim().is_empty() => {
+            Err(TableProblem::MissingTarget(name))
+        }
+        // As in tables, blanks around a label do not count.
+        Some(Value::String(text)) if wanted.is_label => Ok(text.trim().to_owned()),
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(value @ (Value::Number(_) | Value::Bool(_))) if wanted.is_label => Ok(value.to_string()),
+        Some(Value::Null) if wanted.is_label => Err(TableProblem::MissingTarget(name)),
+        Some(value) if wanted.is_label => Err(TableProblem::NotALabel { name, value: value.to_string() }),
+        Some(value) => Err(TableProblem::NotAText { name, value: value.to_string() }),
+        None => Err(TableProblem::MissingColumn { name, present: object.keys().cloned().collect() }),
+    }
 }
 
 #[cfg(test)]

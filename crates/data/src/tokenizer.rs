@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use tokenizers::{PostProcessor, Tokenizer as Inner, TruncationParams};
 
 use crate::{DataError, file};
@@ -15,6 +16,7 @@ const CHUNK: usize = 1024;
 pub struct Tokenizer {
     inner: Inner,
     path: PathBuf,
+    digest: String,
 }
 
 /// Texts as the numbers of their tokens.
@@ -24,18 +26,26 @@ pub struct Tokens {
     pub texts: Vec<Vec<u32>>,
     /// How many texts were cut.
     pub cut: usize,
+    /// Whether each was.
+    pub is_cut: Vec<bool>,
 }
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json`. Texts will be cut to `max_tokens` tokens, those included that mark their ends; what the
+    /// The name of the file in a folder of Hugging Face's.
+    pub const FILE: &str = "tokenizer.json";
+
+    /// Reads a `tokenizer.json`, or that of a folder. Texts will be cut to `max_tokens` tokens, those included that mark their ends; what the
     /// file says of cutting and padding is for other uses.
     ///
     /// # Errors
     ///
     /// Where the file is missing or damaged, or so few tokens have no room for a text.
     pub fn open(path: &Path, max_tokens: usize) -> Result<Self, DataError> {
-        let fail = |problem: String| DataError::Tokenizer { path: path.to_owned(), problem };
-        let mut inner = Inner::from_bytes(file::read(path)?).map_err(|error| fail(error.to_string()))?;
+        let path = &if path.is_dir() { path.join(Self::FILE) } else { path.to_owned() };
+        let fail = |problem: String| DataError::Tokenizer { path: path.clone(), problem };
+        let bytes = file::read(path)?;
+        let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut inner = Inner::from_bytes(bytes).map_err(|error| fail(error.to_string()))?;
         let ends = inner.get_post_processor().map_or(0, |ends| ends.added_tokens(false));
         if max_tokens <= ends {
             let problem = format!("{max_tokens} tokens have no room for a text; its ends are {ends}");
@@ -44,7 +54,19 @@ impl Tokenizer {
         inner.with_padding(None);
         let params = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
         inner.with_truncation(Some(params)).map_err(|error| fail(error.to_string()))?;
-        Ok(Self { inner, path: path.to_owned() })
+        Ok(Self { inner, path: path.clone(), digest })
+    }
+
+    /// The file itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The SHA-256 of the file, hexadecimal: tokenizers of one digest make the same numbers.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// How many numbers there are: every token's is below.
@@ -58,15 +80,17 @@ impl Tokenizer {
     /// # Errors
     ///
     /// Where a text holds what the tokenizer has no token for.
-    pub fn encode(&self, texts: &[String]) -> Result<Tokens, DataError> {
-        let mut all = Tokens { texts: Vec::with_capacity(texts.len()), cut: 0 };
+    pub fn encode(&self, texts: &[impl AsRef<str>]) -> Result<Tokens, DataError> {
+        let mut all = Tokens { texts: Vec::with_capacity(texts.len()), cut: 0, is_cut: Vec::new() };
         for part in texts.chunks(CHUNK) {
-            let part = part.iter().map(String::as_str).collect();
+            let part = part.iter().map(AsRef::as_ref).collect::<Vec<&str>>();
             let encoded = self.inner.encode_batch_fast(part, true).map_err(|error| DataError::Tokenizer {
                 path: self.path.clone(),
                 problem: error.to_string(),
             })?;
-            all.cut += encoded.iter().filter(|text| !text.get_overflowing().is_empty()).count();
+            let cut = encoded.iter().map(|text| !text.get_overflowing().is_empty());
+            all.cut += cut.clone().filter(|cut| *cut).count();
+            all.is_cut.extend(cut);
             all.texts.extend(encoded.iter().map(|text| text.get_ids().to_vec()));
         }
         Ok(all)
@@ -94,4 +118,10 @@ pub fn padded<'a>(texts: impl IntoIterator<Item = &'a [u32]>, width: usize) -> V
         rows.resize(rows.len() + width - text.len(), PADDING);
     }
     rows
+}
+
+/// How many tokens stand in a row of [`padded`], before its padding.
+#[must_use]
+pub fn length(row: &[f32]) -> usize {
+    row.iter().rposition(|&token| token != PADDING).map_or(0, |last| last + 1)
 }

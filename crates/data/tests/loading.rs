@@ -280,5 +280,5 @@ fn the_schema_knows_every_source() {
         assert!(schema.contains(&format!("\"const\":\"{}\"", entry.name)), "{} in {schema}", entry.name);
         assert!(schema.contains(entry.summary), "{} is described", entry.name);
     }
-    assert_eq!(source::entries().len(), 5);
+    assert_eq!(source::entries().len(), 6);
 }

@@ -23,6 +23,8 @@ pub struct Batches<'a> {
     pub batch_size: usize,
     /// Whether each step takes all examples.
     pub full_batch: bool,
+    /// Tokens of each example, where those of a batch are to be of like length.
+    pub lengths: Option<Vec<u32>>,
 }
 
 impl std::fmt::Debug for Batches<'_> {

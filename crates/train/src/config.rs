@@ -15,6 +15,10 @@ pub struct TrainConfig {
     /// Examples in one step; the last of an epoch may be smaller.
     #[schemars(range(min = 1))]
     pub batch_size: usize,
+    /// Whether the examples of a batch are of like length, so that little of it is padding: by default texts are, and no other
+    /// examples can be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_by_length: Option<bool>,
     /// Steps over which the learning rate first rises from near 0.
     pub warmup_steps: u64,
     /// The largest allowed norm of the gradient of all parameters together; larger ones are scaled down to it.
@@ -66,6 +70,7 @@ impl Default for TrainConfig {
         Self {
             epochs: 10,
             batch_size: 64,
+            group_by_length: None,
             warmup_steps: 0,
             clip_norm: None,
             ema: None,

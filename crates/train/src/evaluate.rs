@@ -1,13 +1,13 @@
 //! A network's loss and predictions on a split.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use crucible_data::{Examples, Task};
+use crucible_data::{Examples, Task, by_length};
 use crucible_measure::{Mean, argmax};
 use crucible_models::{NoTap, Tapped};
 
 use crate::losses::{Loss, encode_targets};
 
-/// Examples in one forward pass: large enough to keep the cores busy, small enough to stay in cache.
+/// Examples in one forward pass, of texts fewer: large enough to keep the cores busy, small enough to stay in cache.
 const BATCH: usize = 500;
 
 /// What a network makes of a split.
@@ -46,10 +46,9 @@ pub fn evaluate(
     task: &Task,
     device: &Device,
 ) -> Evaluation {
-    let indices: Vec<u32> = (0..examples.len() as u32).collect();
     let mut mean = Mean::default();
     let mut evaluation = Evaluation { loss: 0.0, predictions: Vec::new(), width: 0, accuracy: None };
-    for chunk in indices.chunks(BATCH) {
+    for chunk in &by_length(examples.lengths().as_deref(), examples.len(), BATCH) {
         let mut input = Vec::new();
         examples.gather(chunk, &mut input);
         let outputs = forward(network, input, examples.input_len(), device);
@@ -58,7 +57,7 @@ pub fn evaluate(
         let targets = Tensor::from_data(TensorData::new(targets, [chunk.len(), width]), device);
         let value = loss.forward(outputs.clone(), targets).into_scalar::<f32>();
         mean.record_many(f64::from(value), chunk.len() as u64);
-        read(loss.predict(outputs, task), &mut evaluation);
+        place(loss.predict(outputs, task), chunk, examples.len(), &mut evaluation);
     }
     evaluation.loss = mean.value().unwrap_or(0.0);
     if let Some(classes) = examples.classes() {
@@ -70,20 +69,23 @@ pub fn evaluate(
 }
 
 /// The predictions for inputs of `features` values each, one after the other: probabilities of the classes, or
-/// standardised values.
+/// standardised values. `lengths` are the numbers of tokens, where the inputs are texts.
 #[must_use]
 pub fn predict(
     network: &impl Tapped,
     inputs: &[f32],
     features: usize,
+    lengths: Option<&[u32]>,
     loss: &dyn Loss,
     task: &Task,
     device: &Device,
 ) -> Vec<f32> {
     let mut all = Evaluation { loss: 0.0, predictions: Vec::new(), width: 0, accuracy: None };
-    for chunk in inputs.chunks(BATCH * features) {
-        let outputs = forward(network, chunk.to_vec(), features, device);
-        read(loss.predict(outputs, task), &mut all);
+    let count = inputs.len() / features;
+    for chunk in &by_length(lengths, count, BATCH) {
+        let rows = chunk.iter().flat_map(|&index| &inputs[index as usize * features..][..features]);
+        let outputs = forward(network, rows.copied().collect(), features, device);
+        place(loss.predict(outputs, task), chunk, count, &mut all);
     }
     all.predictions
 }
@@ -93,7 +95,13 @@ fn forward(network: &impl Tapped, input: Vec<f32>, features: usize, device: &Dev
     network.forward(Tensor::from_data(TensorData::new(input, [batch, features]), device), &mut NoTap)
 }
 
-fn read(predictions: Tensor<2>, into: &mut Evaluation) {
-    into.width = predictions.dims()[1];
-    into.predictions.extend(predictions.into_data().try_to_vec::<f32>().expect("networks here hold f32"));
+/// Puts the predictions for the examples at `indices`, of `count`, where they belong.
+fn place(predictions: Tensor<2>, indices: &[u32], count: usize, into: &mut Evaluation) {
+    let width = predictions.dims()[1];
+    let values = predictions.into_data().try_to_vec::<f32>().expect("networks here hold f32");
+    into.width = width;
+    into.predictions.resize(count * width, 0.0);
+    for (&index, row) in indices.iter().zip(values.chunks_exact(width)) {
+        into.predictions[index as usize * width..][..width].copy_from_slice(row);
+    }
 }

@@ -2,7 +2,7 @@
 
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
-use crucible_data::epoch_order;
+use crucible_data::{epoch_order, epoch_order_by_length};
 use crucible_models::{Network, Training, weights::State};
 use rand_chacha::ChaCha8Rng;
 
@@ -111,7 +111,8 @@ pub trait UpdateRule {
     }
 }
 
-/// The gradient of an objective over the examples in a new order each epoch.
+/// The gradient of an objective over the examples in a new order each epoch, which is found from the seed and the epoch alone;
+/// texts of like length come together where [`Batches::lengths`] are known.
 pub struct Ordinary {
     objective: Box<dyn Objective>,
     /// The order of an epoch, and which.
@@ -135,7 +136,12 @@ impl Ordinary {
 impl UpdateRule for Ordinary {
     fn sample(&mut self, batches: &Batches<'_>, moment: Moment) -> Result<Option<Vec<u32>>, TrainError> {
         if self.order.0 != moment.epoch {
-            let order = epoch_order(batches.seed, moment.epoch, batches.examples.len());
+            let order = match &batches.lengths {
+                Some(lengths) => {
+                    epoch_order_by_length(batches.seed, moment.epoch, lengths, batches.batch_size)
+                }
+                None => epoch_order(batches.seed, moment.epoch, batches.examples.len()),
+            };
             self.order = (moment.epoch, order);
         }
         let order = &self.order.1;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `recipe.toml` | the recipe as it ran, every default filled in |
 //! | `config.json` | architecture, input format and task: what it takes to use the weights |
+//! | `tokenizer.json` | of a run that reads texts: what makes numbers of them |
 //! | `model.safetensors` | the weights, under PyTorch's names |
 //! | `metrics.jsonl` | one JSON object for every logged step and every epoch |
 //! | `events.out.tfevents.crucible` | the same for TensorBoard |
@@ -32,6 +33,8 @@ pub mod name {
     pub const RECIPE: &str = "recipe.toml";
     /// What it takes to use the weights.
     pub const CONFIG: &str = "config.json";
+    /// What makes numbers of texts.
+    pub const TOKENIZER: &str = "tokenizer.json";
     /// The weights.
     pub const MODEL: &str = "model.safetensors";
     /// Steps and epochs as JSON lines.

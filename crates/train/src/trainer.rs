@@ -164,6 +164,7 @@ impl<'a> Trainer<'a> {
             device: device.clone().autodiff(),
             batch_size: config.batch_size,
             full_batch: config.optimizer.optimizer().full_batch(),
+            lengths: data.train.lengths().filter(|_| config.group_by_length != Some(false)),
         };
         rule.begin(&batches, folder, history.step)?;
         let started = now - history.seconds;

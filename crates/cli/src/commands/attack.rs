@@ -13,7 +13,7 @@ use crate::{
     output::{Output, Status},
     run::Run,
     settings::{choose, settings},
-    threads,
+    texts, threads,
     view::{self, View},
 };
 
@@ -102,6 +102,7 @@ fn attack(args: &Args, output: &Output) -> Result<Status, CliError> {
     let config = choose("attack", &AttackConfig::all(), &args.method, &args.set)?;
     threads::start(None)?;
     let run = Run::open(path)?;
+    texts::refuse(&run, "an attack changes inputs a little")?;
     let recipe = run.recipe()?;
     let data = run.data(&recipe)?;
     let (split, examples) = data.splits().last().expect("the training split is always there");

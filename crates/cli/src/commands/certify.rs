@@ -17,7 +17,7 @@ use crate::{
     output::{Output, Status},
     run::Run,
     settings::{choose, settings},
-    threads,
+    texts, threads,
     view::View,
 };
 
@@ -64,6 +64,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let config = choose("certificate", &CertificateConfig::all(), &args.method, &args.set)?;
     threads::start(None)?;
     let run = Run::open(path)?;
+    texts::refuse(&run, "a certificate is about all inputs within a distance")?;
     if run.network.program().is_some() && config.certificate().reads_layers() {
         return Err(CliError::Usage(format!(
             "{} bounds a network's layers in floats, and this run answers in integers; `smoothing` asks for answers only",

@@ -29,7 +29,7 @@ use crate::{
     output::{Output, Status},
     run::Run,
     settings::settings,
-    threads,
+    texts, threads,
 };
 
 #[derive(Debug, clap::Args)]
@@ -167,6 +167,7 @@ impl Args {
 fn open(path: &Path) -> Result<Run, CliError> {
     threads::start(None)?;
     let run = Run::open(path)?;
+    texts::refuse(&run, "networks that compute with their inputs are compressed")?;
     if Archive::is_one(&run.folder.read(name::MODEL)?) {
         let problem = "its network is compressed already; compress the run that it was made from".to_owned();
         return Err(CliError::NoRun { path: path.to_owned(), problem });

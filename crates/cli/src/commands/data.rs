@@ -23,7 +23,8 @@ enum Action {
     List,
     /// Counts, shapes, class balance, value ranges, duplicates within and across splits, and a contact sheet
     Inspect {
-        /// A source's name, a recipe, a folder of IDX files or pictures, or a CSV file
+        /// A source's name, a recipe, a folder of IDX files or pictures, a CSV file, or JSON lines of texts (with --set
+        /// tokenizer=FOLDER; for texts in a CSV file also --set source=texts)
         source: String,
         /// Set a key of the source, such as target=income
         #[arg(long, value_name = "KEY=VALUE")]
@@ -92,7 +93,7 @@ fn find(given: &str, set: &[String]) -> Result<(DataConfig, PathBuf, u64), CliEr
         if holds_idx(path) { "idx" } else { "images" }
     } else if path.is_file() {
         overrides.push(path_override(given));
-        "csv"
+        if is_lines(given) { "texts" } else { "csv" }
     } else if source::entries().iter().any(|entry| entry.name == given) {
         given
     } else {
@@ -116,6 +117,13 @@ fn path_override(path: &str) -> String {
 /// As a TOML string; JSON's escapes are TOML's too.
 fn quoted(text: &str) -> String {
     json!(text).to_string()
+}
+
+/// Whether a file is one of JSON lines.
+fn is_lines(path: &str) -> bool {
+    let path = path.to_lowercase();
+    let path = path.strip_suffix(".gz").unwrap_or(&path);
+    [".jsonl", ".ndjson"].iter().any(|end| path.ends_with(end))
 }
 
 fn holds_idx(folder: &Path) -> bool {
@@ -150,6 +158,15 @@ fn text(inspection: &Inspection) -> String {
                 }
             };
             out += &format!("\n  {:<22} {values}{missing}", field.name);
+        }
+        if let Some(cut) = split.cut {
+            let most = inspection.input_shape.first().copied().unwrap_or_default();
+            out += &format!("\n  cut to {most} tokens:     {cut} of {} texts", split.examples);
+        }
+        for class in &split.texts {
+            for excerpt in &class.excerpts {
+                out += &format!("\n  {}: {excerpt}", class.class);
+            }
         }
         let duplicates = &split.duplicates;
         out += &format!(

@@ -28,7 +28,7 @@ use crate::{
     question::{Asked, Question},
     run::Run,
     settings::{override_settings, settings},
-    threads,
+    texts, threads,
     view::{self, View},
 };
 use files::{Arrays, Files};
@@ -101,6 +101,10 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     threads::start(None)?;
     let run = Run::open(path)?;
     plan.check(&run)?;
+    if !plan.methods.is_empty() || plan.surveys.iter().any(|survey| survey.info().tables) {
+        let what = "explanations say what each value of an input does, except for `prototypes`, which shows whole texts";
+        texts::refuse(&run, what)?;
+    }
     let recipe = run.recipe()?;
     let data = run.data(&recipe)?;
     let view = View::new(&run, &data.train)?;

@@ -10,7 +10,7 @@ use crate::{
     error::CliError,
     output::{Output, Status},
     run::Run,
-    threads,
+    texts, threads,
 };
 
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     threads::start(None)?;
     let run = Run::open(&args.run)?;
+    texts::refuse(&run, "ONNX files are written of networks that compute with their inputs")?;
     let bytes = run.folder.read(name::MODEL)?;
     let (features, network) = (run.config.input_shape().features(), run.network.network());
     let (model, kind) = if Archive::is_one(&bytes) {

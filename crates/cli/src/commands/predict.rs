@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use crucible_data::{Task, inputs_from_file};
+use crucible_data::{InputFormat, Task, length};
 use crucible_measure::argmax;
 use crucible_train::predict;
 use serde_json::json;
@@ -9,6 +9,7 @@ use crate::{
     error::CliError,
     output::{Output, Status},
     run::Run,
+    texts,
 };
 
 #[derive(Debug, clap::Args)]
@@ -16,7 +17,7 @@ pub(crate) struct Args {
     /// The run folder
     run: PathBuf,
 
-    /// Pictures (PNG, JPEG), IDX files or CSV files
+    /// Pictures (PNG, JPEG), IDX files, CSV files or texts (.csv, .tsv, .jsonl)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -38,10 +39,12 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     let format = if output.is_json() { Format::Json } else { args.format };
     let mut first = true;
     for file in &args.files {
-        let inputs = inputs_from_file(file, &run.config.format)?;
+        let inputs = texts::inputs(&run, file)?;
         let features: usize = inputs.shape.iter().product();
-        let predictions =
-            predict(&run.network, &inputs.values, features, run.config.loss.loss(), task, &run.device);
+        let lengths = matches!(run.config.format.input, InputFormat::Text { .. })
+            .then(|| inputs.values.chunks_exact(features).map(|row| length(row) as u32).collect::<Vec<_>>());
+        let (loss, lengths) = (run.config.loss.loss(), lengths.as_deref());
+        let predictions = predict(&run.network, &inputs.values, features, lengths, loss, task, &run.device);
         let width = task.outputs();
         for (name, row) in inputs.names.iter().zip(predictions.chunks_exact(width)) {
             if first && format != Format::Json {

@@ -26,6 +26,7 @@ use crate::{
     recipe::{Recipe, SHIPPED, Source},
     rule::doubts,
     run::{Run, RunConfig, open_folder},
+    texts::keep_tokenizer,
     threads,
     transfer::{Probed, Start, start},
 };
@@ -103,6 +104,7 @@ impl Sitting {
         let (data, config, start) = prepare(&checked, &device)?;
         let folder = RunFolder::create(root, &checked.filled)?;
         config.write(&folder)?;
+        keep_tokenizer(&checked.value.data, &folder)?;
         Ok(Self { recipe: checked.value, data, config, start, folder, device })
     }
 
@@ -122,7 +124,7 @@ impl Sitting {
                 "its network is compressed, and cannot be trained on; train the run that it was made from";
             return Err(CliError::NoRun { path: path.to_owned(), problem: problem.to_owned() });
         }
-        let checked = Source::read(&folder.path(name::RECIPE))?.check(&[])?;
+        let checked = Source::of_run(&folder)?.check(&[])?;
         let device = Device::flex();
         let (data, config, start) = prepare(&checked, &device)?;
         if folder.has(name::CONFIG) {
@@ -130,6 +132,7 @@ impl Sitting {
         } else {
             config.write(&folder)?;
         }
+        keep_tokenizer(&checked.value.data, &folder)?;
         Ok(Self { recipe: checked.value, data, config, start, folder, device })
     }
 

@@ -54,7 +54,7 @@ impl Inversions<'_> {
                     caption: "One for each class.".to_owned(),
                 })
             }
-            InputFormat::Table { .. } => section.block(self.table()),
+            InputFormat::Table { .. } | InputFormat::Text { .. } => section.block(self.table()),
         };
         (section, json!({ "classes": classes }), text)
     }

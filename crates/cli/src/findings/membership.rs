@@ -247,7 +247,7 @@ impl Membership<'_> {
         let examples = order.into_iter().map(|place| (self.members[place], scores[place]));
         Some(match self.format {
             InputFormat::Image { .. } => self.gallery(examples, caption).into(),
-            InputFormat::Table { .. } => self.rows(examples, caption).into(),
+            InputFormat::Table { .. } | InputFormat::Text { .. } => self.rows(examples, caption).into(),
         })
     }
 

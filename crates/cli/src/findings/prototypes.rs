@@ -116,7 +116,9 @@ impl Portraits<'_> {
         for (class, portrait) in &self.portraits {
             section = match self.format {
                 InputFormat::Image { .. } => section.block(self.gallery(*class, portrait)),
-                InputFormat::Table { .. } => section.block(self.table(*class, portrait)),
+                InputFormat::Table { .. } | InputFormat::Text { .. } => {
+                    section.block(self.table(*class, portrait))
+                }
             };
         }
         section

@@ -301,11 +301,12 @@ fn shipped_recipes_can_be_listed_shown_and_changed() {
             "mnist-private",
             "digits-pretrain",
             "digits-transfer",
-            "fashion-transfer"
+            "fashion-transfer",
+            "movie-sentiment"
         ]
     );
     let text = place.ok(&["recipe", "list"]).out;
-    assert_eq!(text.lines().count(), 12);
+    assert_eq!(text.lines().count(), 13);
     assert!(text.starts_with("mnist-mlp         The article's job: "), "{text}");
 
     let shown = place.ok(&["recipe", "show", "adult-mlp"]).out;
@@ -337,8 +338,11 @@ fn the_schema_and_the_keys_are_for_editors_and_readers() {
 #[test]
 fn sources_are_listed_and_inspected() {
     let place = Place::with_tables();
-    assert_eq!(names(&place.ok(&["data", "list", "--json"])), ["mnist", "idx", "images", "csv", "adult"]);
-    assert_eq!(place.ok(&["data", "list"]).out.lines().count(), 5);
+    assert_eq!(
+        names(&place.ok(&["data", "list", "--json"])),
+        ["mnist", "idx", "images", "csv", "texts", "adult"]
+    );
+    assert_eq!(place.ok(&["data", "list"]).out.lines().count(), 6);
 
     let adult = place.ok(&["data", "inspect", "adult", "--json"]).object();
     assert_eq!(adult["splits"][0]["examples"], 32_561);

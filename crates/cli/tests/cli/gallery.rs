@@ -33,7 +33,7 @@ fn job(from: &str, to: &str) -> String {
 #[test]
 fn recipes_that_are_not_there() {
     let place = Place::with_tables();
-    let known = "shipped recipes: mnist-mlp, mnist-cnn, mnist-lenet300, mnist-lenet5, mnist-transformer, adult-mlp, mnist-robust, mnist-certified, mnist-private, digits-pretrain, digits-transfer, fashion-transfer; a file is given by its path";
+    let known = "shipped recipes: mnist-mlp, mnist-cnn, mnist-lenet300, mnist-lenet5, mnist-transformer, adult-mlp, mnist-robust, mnist-certified, mnist-private, digits-pretrain, digits-transfer, fashion-transfer, movie-sentiment; a file is given by its path";
     place.refuses(
         &["train", "minst-mlp"],
         2,
@@ -55,7 +55,7 @@ fn recipes_that_are_none() {
     refuses_recipe(
         "",
         2,
-        "bad.toml: missing table [data]\n      = a table or one of \"mnist\", \"idx\", \"images\", \"csv\", \"adult\": \
+        "bad.toml: missing table [data]\n      = a table or one of \"mnist\", \"idx\", \"images\", \"csv\", \"texts\", \"adult\": \
          Where the examples come from.\n\nbad.toml: missing table [model]\n      = a table or one of \"mlp\", \
          \"lenet5\", \"cnn\", \"convnet\", \"transformer\", \"bert\": The network.",
     );
@@ -130,7 +130,7 @@ fn overrides_that_are_wrong() {
         ),
         (
             "train.epoch=3",
-            "unknown key `epoch` in [train]\n      = did you mean `epochs`? allowed: epochs, batch_size, \
+            "unknown key `epoch` in [train]\n      = did you mean `epochs`? allowed: epochs, batch_size, group_by_length, \
              warmup_steps, clip_norm, ema, loss, optimizer, schedule, regularization, early_stopping, until, \
              privacy, checkpoint",
         ),
@@ -335,11 +335,11 @@ fn folders_of_pictures() {
     place.write("odd/a/1.txt", "no picture");
     place.write("odd/b/1.png", png(0, 3));
     inspect("odd", "odd/a: no .png, .jpg, or .jpeg file");
-    place.refuses(&["data", "inspect", "nowhere"], 2, "there is no `nowhere` to inspect; a source is one of mnist, idx, images, csv, adult, a recipe, a folder of IDX files or pictures, or a CSV file");
+    place.refuses(&["data", "inspect", "nowhere"], 2, "there is no `nowhere` to inspect; a source is one of mnist, idx, images, csv, texts, adult, a recipe, a folder of IDX files or pictures, or a CSV file");
     place.refuses(
         &["data", "inspect", "points.csv", "--set", "target=side"],
         2,
-        "there is no `points.csv` to inspect; a source is one of mnist, idx, images, csv, adult, a recipe, a folder of IDX files or pictures, or a CSV file",
+        "there is no `points.csv` to inspect; a source is one of mnist, idx, images, csv, texts, adult, a recipe, a folder of IDX files or pictures, or a CSV file",
     );
 }
 

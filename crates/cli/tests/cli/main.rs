@@ -17,5 +17,6 @@ mod prune;
 mod regression;
 mod resume;
 mod support;
+mod texts;
 mod tidy;
 mod transfer;

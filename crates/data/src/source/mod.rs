@@ -8,6 +8,7 @@ mod csv;
 mod idx;
 mod images;
 mod mnist;
+mod texts;
 
 use std::path::Path;
 
@@ -74,11 +75,13 @@ pub use csv::{Csv, TableTask};
 pub use idx::Idx;
 pub use images::Images;
 pub use mnist::Mnist;
+pub use texts::Texts;
 
 sources! {
     "mnist" Mnist(Mnist): "60,000 + 10,000 handwritten digits, 28 x 28 grey pixels (built in).";
     "idx" Idx(Idx): "A folder of picture and label files in MNIST's IDX format.";
     "images" Images(Images): "A folder of PNG or JPEG pictures, one subfolder per class.";
     "csv" Csv(Csv): "A CSV file, to predict one column from the others.";
+    "texts" Texts(Texts): "A table or JSON lines of texts with a class each.";
     "adult" Adult(Adult): "The UCI Adult census table: who earns more than 50,000 dollars a year (built in)?";
 }

@@ -1,5 +1,5 @@
 use burn::tensor::{Device, Tensor, TensorData};
-use crucible_data::{Column, Dataset, Examples, Format, InputFormat, Inputs};
+use crucible_data::{Column, Dataset, Examples, Format, InputFormat, Inputs, by_length};
 use crucible_models::{
     Network, Penultimate, Tapped,
     weights::{self, State},
@@ -79,17 +79,20 @@ impl LinearProbe {
 
 /// `[examples, width]`, and the width.
 fn features(network: &Network, examples: &Examples, device: &Device) -> (Vec<f32>, usize) {
-    let all: Vec<u32> = (0..examples.len() as u32).collect();
-    let (mut inputs, mut values) = (Vec::new(), Vec::new());
-    for indices in all.chunks(BATCH) {
+    let (mut inputs, mut values, mut width) = (Vec::new(), Vec::new(), 0);
+    for indices in &by_length(examples.lengths().as_deref(), examples.len(), BATCH) {
         examples.gather(indices, &mut inputs);
         let data = TensorData::new(inputs.clone(), [indices.len(), examples.input_len()]);
         let mut tap = Penultimate::default();
         let _ = network.forward(Tensor::from_data(data, device), &mut tap);
         let found = tap.0.expect("a network ends in a linear layer").into_data();
-        values.extend(found.try_to_vec::<f32>().expect("networks here hold f32"));
+        let found = found.try_to_vec::<f32>().expect("networks here hold f32");
+        width = found.len() / indices.len();
+        values.resize(examples.len() * width, 0.0);
+        for (&index, row) in indices.iter().zip(found.chunks_exact(width)) {
+            values[index as usize * width..][..width].copy_from_slice(row);
+        }
     }
-    let width = values.len() / examples.len().max(1);
     (values, width)
 }
 

@@ -14,7 +14,7 @@ use crate::{
     output::{Output, Status},
     run::Run,
     settings::{override_settings, settings},
-    threads,
+    texts, threads,
     view::{self, View},
 };
 
@@ -55,6 +55,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Status, CliError> {
     let detectors = configure(&args.method, &args.set)?;
     threads::start(None)?;
     let run = Run::open(path)?;
+    texts::refuse(&run, "backdoors are looked for in pictures")?;
     if matches!(run.config.format.input, InputFormat::Table { .. }) {
         return Err(CliError::Usage(
             "backdoors are looked for in pictures, but this run reads a table".to_owned(),

@@ -225,7 +225,7 @@ fn train(
              nothing is trained"
         )));
     }
-    let source = Source::read(&before.folder.path(name::RECIPE))?;
+    let source = Source::of_run(&before.folder)?;
     let overrides = overrides(integers.epochs, integers.lr);
     source.check(&overrides)?;
     let architecture = &before.config.architecture;

@@ -32,7 +32,7 @@ pub(super) fn run(args: &Args, path: &Path, output: &Output) -> Result<Status, C
     let plan = Plan::new(args, path)?;
     let out = args.out(path, "pruned");
     let before = open(path)?;
-    let source = Source::read(&before.folder.path(name::RECIPE))?;
+    let source = Source::of_run(&before.folder)?;
     let recipe = source.check(&[])?.value;
     if plan.prune.as_ref().is_some_and(|prune| prune.epochs > 0) {
         check_privacy(&recipe)?;

@@ -47,22 +47,7 @@ pub(super) fn place(round: u32) -> String {
 /// The recipe's words for this architecture.
 pub(super) fn model(network: &Shrunk) -> String {
     let json = serde_json::to_value(&network.architecture).expect("plain data");
-    format!("model={}", inline(&json))
-}
-
-/// A value as TOML on one line.
-fn inline(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::Array(items) => {
-            format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", "))
-        }
-        serde_json::Value::Object(map) => {
-            let pairs: Vec<String> =
-                map.iter().map(|(key, value)| format!("{key} = {}", inline(value))).collect();
-            format!("{{ {} }}", pairs.join(", "))
-        }
-        other => other.to_string(),
-    }
+    format!("model={}", crate::pretrained::inline(&json))
 }
 
 impl Rounds<'_> {

@@ -22,6 +22,7 @@ use crate::{
     output::{Output, Status},
     recipe::{Recipe, Source},
     run::{Run, RunConfig, open_folder, parse},
+    texts::keep_tokenizer,
     threads,
     transfer::{Probed, start},
     view::{self, View},
@@ -85,7 +86,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Status, CliError> {
                 .to_owned(),
         ));
     };
-    let source = Source::read(&run.folder.path(name::RECIPE))?;
+    let source = Source::of_run(&run.folder)?;
     let checked = source.check(&[])?;
     let recipe = checked.value;
     let data = run.data(&recipe)?;
@@ -106,6 +107,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Status, CliError> {
     if !folder.has(name::CONFIG) {
         config.write(&folder)?;
     }
+    keep_tokenizer(&recipe.data, &folder)?;
     let start = start(&recipe, &checked.places, &config, recipe.seed, &audited, Probed::Inputs, &run.device)?;
     let seen = Seen { view: &View::new(&run, &data.train)?, data: &data, canaries: &canaries };
     let before = seen.confidences(&seen.view.of(&start.rule.kept(start.network.clone()), &run));

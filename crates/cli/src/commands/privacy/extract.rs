@@ -19,7 +19,7 @@ use crate::{
     output::{Output, Status},
     run::Run,
     settings::{choose, settings},
-    threads,
+    texts, threads,
     view::{self, View},
 };
 
@@ -66,6 +66,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<Status, CliError> {
     }
     threads::start(None)?;
     let run = Run::open(path)?;
+    texts::refuse(&run, "an extraction looks for inputs by gradients or columns")?;
     let recipe = run.recipe()?;
     let data = run.data(&recipe)?;
     let asked = Asked { view: &View::new(&run, &data.train)?, run: &run, data: &data, seed: args.seed };

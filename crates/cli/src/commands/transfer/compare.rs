@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use crucible_data::Source;
 use crucible_measure::{Interval, mean_interval};
 use crucible_train::transfer::Mode;
 use crucible_train::{RunFolder, StopReason};
@@ -17,7 +18,7 @@ use crate::{
         comparison::{Comparison, Way},
     },
     output::{Output, Status},
-    recipe::{Recipe, Source},
+    recipe::{self, Recipe},
     run::Run,
     threads,
     transfer::Transfer,
@@ -59,7 +60,7 @@ struct Cell {
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Status, CliError> {
     threads::start(None)?;
-    let source = Source::find(Some(&args.recipe))?;
+    let source = recipe::Source::find(Some(&args.recipe))?;
     let recipe = source.check(&args.set)?.value;
     let missing = || CliError::Usage(format!("{} has no table `[transfer]` to compare by", source.file_name));
     let transfer = recipe.transfer.clone().ok_or_else(missing)?;
@@ -140,7 +141,12 @@ fn overrides(transfer: &Transfer, mode: &Mode, count: Option<u64>, seed: u64) ->
 }
 
 /// Trains one run, or reads it where it is done; none where it was stopped.
-fn cell(source: &Source, set: &[String], place: &Path, stop: &AtomicBool) -> Result<Option<Cell>, CliError> {
+fn cell(
+    source: &recipe::Source,
+    set: &[String],
+    place: &Path,
+    stop: &AtomicBool,
+) -> Result<Option<Cell>, CliError> {
     let quiet = Output::new(false, true);
     let done = RunFolder::open(place).ok().and_then(|folder| Ending::read(&folder).ok());
     if done.is_none() {
@@ -172,6 +178,13 @@ fn cell(source: &Source, set: &[String], place: &Path, stop: &AtomicBool) -> Res
 
 /// Refuses a run that an earlier comparison made with other words.
 fn check_same(found: &Recipe, wanted: &Recipe, place: &Path) -> Result<(), CliError> {
+    let (mut found, mut wanted) = (found.clone(), wanted.clone());
+    for recipe in [&mut found, &mut wanted] {
+        if let Source::Texts(texts) = &mut recipe.data.source {
+            // A run has its own copy.
+            texts.tokenizer = None;
+        }
+    }
     if found == wanted {
         return Ok(());
     }
