@@ -27,7 +27,7 @@ pub(crate) fn prepare(raw: Raw, config: &DataConfig, seed: u64) -> Result<Datase
             Err(DataError::Config { problems: vec![ConfigProblem { field: "only", problem }] })
         }
         RawContent::Table(table) => prepare_table(raw.name, &table, config, seed),
-        RawContent::Texts(texts) => texts::prepare(raw.name, texts, config, seed),
+        RawContent::Texts(texts) => texts::prepare(raw.name, *texts, config, seed),
     }
 }
 

@@ -15,7 +15,8 @@ pub(crate) struct Raw {
 pub(crate) enum RawContent {
     Pictures(RawPictures),
     Table(RawTable),
-    Texts(RawTexts),
+    /// With a tokenizer, which is large.
+    Texts(Box<RawTexts>),
 }
 
 /// Pictures of one size with a class each.

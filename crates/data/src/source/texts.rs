@@ -109,6 +109,6 @@ impl Load for Texts {
         let (column, max_tokens) = (self.column.clone(), self.max_tokens);
         let texts = values.swap_remove(0);
         let texts = RawTexts { column, texts, classes, labels, own, tokenizer, max_tokens };
-        Ok(Raw { name, content: RawContent::Texts(texts) })
+        Ok(Raw { name, content: RawContent::Texts(Box::new(texts)) })
     }
 }
