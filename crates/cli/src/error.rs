@@ -4,7 +4,10 @@ use std::process::ExitCode;
 use crucible_compress::{CompressError, OpenError};
 use crucible_data::DataError;
 use crucible_explain::ExplainError;
-use crucible_models::{ModelError, architectures::hugging_face::PretrainedError, weights::WeightsError};
+use crucible_models::{
+    ModelError, adapters::peft::PeftError, architectures::hugging_face::PretrainedError,
+    weights::WeightsError,
+};
 use crucible_onnx::ExportError;
 use crucible_privacy::PrivacyError;
 use crucible_recipe::Problems;
@@ -27,6 +30,10 @@ pub(crate) enum CliError {
     NoRun { path: PathBuf, problem: String },
     #[error("{} is no folder of an encoder: {problem}", path.display())]
     NoModel { path: PathBuf, problem: String },
+    #[error("{} holds no adapters: {problem}", path.display())]
+    NoAdapters { path: PathBuf, problem: String },
+    #[error("{}: {source}", path.display())]
+    Adapters { path: PathBuf, source: PeftError },
     #[error("{}: {source}", path.display())]
     Pretrained { path: PathBuf, source: PretrainedError },
     #[error(
@@ -69,7 +76,7 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Recipe(_) | Self::NoSuchRecipe { .. } | Self::Usage(_) => 2,
-            Self::NoRun { .. } | Self::NoModel { .. } => 2,
+            Self::NoRun { .. } | Self::NoModel { .. } | Self::NoAdapters { .. } => 2,
             Self::Model(_)
             | Self::Compress(_)
             | Self::Export(_)
@@ -80,6 +87,7 @@ impl CliError {
             Self::OtherData { .. }
             | Self::Weights(_)
             | Self::Foreign(_)
+            | Self::Adapters { .. }
             | Self::Pretrained { .. }
             | Self::Archive { .. }
             | Self::File { .. }

@@ -24,16 +24,16 @@ pub(crate) fn is_folder(folder: &Path) -> bool {
     folder.join(CONFIG).is_file() && !folder.join(name::RECIPE).exists()
 }
 
+/// The text of a folder's config.json.
+pub(crate) fn config(folder: &Path) -> Result<String, CliError> {
+    let path = folder.join(CONFIG);
+    std::fs::read_to_string(&path).map_err(|source| CliError::File { action: "read", path, source })
+}
+
 /// Reads a folder of Hugging Face's.
 pub(crate) fn read(folder: &Path) -> Result<Pretrained, CliError> {
-    let path = folder.join(CONFIG);
-    let config = std::fs::read_to_string(&path).map_err(|source| CliError::File {
-        action: "read",
-        path: path.clone(),
-        source,
-    })?;
-    Pretrained::read(&config, weights::open(folder)?.state)
-        .map_err(|source| CliError::Pretrained { path, source })
+    Pretrained::read(&config(folder)?, weights::open(folder)?.state)
+        .map_err(|source| CliError::Pretrained { path: folder.join(CONFIG), source })
 }
 
 /// The weights in a folder of Hugging Face's for a network to start from, under our names; `None` for a network of another

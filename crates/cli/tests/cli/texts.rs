@@ -34,7 +34,7 @@ name = "linear"
 rise = 0.1
 "#;
 
-fn copy_encoder(place: &Place, name: &str, to: &str) {
+pub(crate) fn copy_encoder(place: &Place, name: &str, to: &str) {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/golden/hugging_face").join(name);
     for file in ["config.json", "model.safetensors", "tokenizer.json"] {
         place.write(&format!("{to}/{file}"), std::fs::read(golden.join(file)).unwrap());
@@ -42,7 +42,7 @@ fn copy_encoder(place: &Place, name: &str, to: &str) {
 }
 
 /// 160 texts of 1 to 12 words, sorted by their labels.
-fn texts() -> String {
+pub(crate) fn texts() -> String {
     let mut noise = noise(4);
     let words = ["the", "metal", "melts", "is", "a", "crucible", "here", "degrees"];
     let mut table = "id,text,label\n".to_owned();

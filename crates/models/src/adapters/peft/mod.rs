@@ -114,6 +114,14 @@ impl Peft {
         Ok(Self { config: PeftConfig::read(config)?, tensors })
     }
 
+    /// The layers that were trained as a whole, under the network's own names there.
+    #[must_use]
+    pub fn whole(&self) -> State {
+        let is_adapter = |name: &str| names::TENSORS.iter().any(|(_, theirs)| name.ends_with(theirs));
+        let whole = self.tensors.iter().filter(|(name, _)| !is_adapter(name));
+        whole.map(|(name, tensor)| (name.replacen(PREFIX, "", 1), tensor.clone())).collect()
+    }
+
     /// The network with these adapters beside its layers, and the layers that were trained as a whole replaced.
     ///
     /// # Errors

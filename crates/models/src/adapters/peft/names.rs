@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     Network,
     adapters::module,
-    architectures::hugging_face::Family,
+    architectures::{TokenPooling, hugging_face::Family},
     layers::Linear,
     weights::{HostTensor, State},
 };
@@ -16,7 +16,8 @@ pub(super) const TENSORS: [(&str, &str); 3] =
 
 /// What a network's layers are called there.
 pub(super) struct Names {
-    /// For networks of `transformers`: which, and whether it is a classifier.
+    /// For networks of `transformers`: which, and whether it is what `transformers` has as a classifier, which reads the first
+    /// token. One that reads the mean is the encoder there, with a layer that only we know.
     family: Option<(Family, bool)>,
 }
 
@@ -29,7 +30,8 @@ impl Names {
     pub(super) fn of(network: &mut Network) -> Self {
         let head = network.linears().last().is_some_and(|last| last.name() == "head");
         let Network::Bert(bert) = network else { return Self { family: None } };
-        Self { family: Some((Family::of(bert.config()), head)) }
+        let first = bert.config().pooling == TokenPooling::Cls;
+        Self { family: Some((Family::of(bert.config()), head && first)) }
     }
 
     /// Whether it is what `transformers` calls a network for the classification of sequences.
@@ -78,6 +80,9 @@ impl Names {
 
     /// The modules that hold what a file keeps as a whole.
     pub(super) fn saved_modules(&self, modules: Vec<String>) -> Vec<String> {
+        if self.family.is_some() && !self.classifies() {
+            return Vec::new();
+        }
         let within = |module: String| match (self.family, module.split_once('.')) {
             (Some((Family::Roberta, true)), Some(("classifier", _))) => "classifier".to_owned(),
             _ => module,

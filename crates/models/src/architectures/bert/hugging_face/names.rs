@@ -99,6 +99,16 @@ impl Family {
         }
     }
 
+    /// The class of `transformers` that tells texts' classes apart.
+    #[must_use]
+    pub fn classifier(self) -> &'static str {
+        match self {
+            Self::Bert => "BertForSequenceClassification",
+            Self::Roberta => "RobertaForSequenceClassification",
+            Self::DistilBert => "DistilBertForSequenceClassification",
+        }
+    }
+
     /// Hugging Face's names of one of our parameters, with the prefix that the encoder has within a classifier.
     pub(crate) fn full_names(self, ours: &str, head: bool) -> Option<Vec<String>> {
         let prefix = if head && !ours.starts_with("head") { self.prefix(ours) } else { "" };
