@@ -1,5 +1,6 @@
 //! Examples as host arrays, and the gathering of batches from them.
 
+use crate::Excerpt;
 use crate::tokenizer::length;
 
 /// Input values of many examples, one after the other.
@@ -52,38 +53,6 @@ impl Picture {
     pub fn from_unit([channels, height, width]: [usize; 3], values: &[f32]) -> Self {
         let byte = |value: &f32| (value.clamp(0.0, 1.0) * 255.0).round() as u8;
         Self { channels, height, width, values: values.iter().map(byte).collect() }
-    }
-}
-
-/// The text behind an example, for people to look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Excerpt {
-    /// Its beginning on one line, and "…" where it goes on.
-    pub text: String,
-    /// Whether tokens of it were cut off.
-    pub is_cut: bool,
-}
-
-impl Excerpt {
-    /// Characters of a text that are kept.
-    const LONGEST: usize = 160;
-
-    /// Of a whole text.
-    #[must_use]
-    pub fn new(text: &str, is_cut: bool) -> Self {
-        let mut words = String::new();
-        for word in text.split_whitespace() {
-            if !words.is_empty() {
-                words.push(' ');
-            }
-            words.push_str(word);
-            if let Some((end, _)) = words.char_indices().nth(Self::LONGEST) {
-                words.truncate(end);
-                words.push('…');
-                break;
-            }
-        }
-        Self { text: words, is_cut }
     }
 }
 

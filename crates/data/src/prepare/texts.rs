@@ -1,12 +1,12 @@
 //! Texts: split, then made numbers of tokens.
 
 use super::numbered;
-use crate::examples::{Excerpt, select_rows};
+use crate::examples::select_rows;
 use crate::learn::OwnSplits;
 use crate::plan::{Given, Plan};
 use crate::raw::RawTexts;
 use crate::tokenizer::padded;
-use crate::{DataConfig, DataError, Dataset, Examples, Format, InputFormat, Inputs, Targets, Task};
+use crate::{DataConfig, DataError, Dataset, Examples, Excerpt, Format, InputFormat, Inputs, Targets, Task};
 
 /// Splits what a source handed over, and makes inputs of the texts that are used.
 pub(super) fn prepare(
