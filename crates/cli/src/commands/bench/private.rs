@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use crucible_data::seed;
 use crucible_measure::median;
 use crucible_models::{Network, Training};
@@ -35,7 +35,6 @@ pub(crate) struct Args {
 }
 
 const WARM_UP: u64 = 5;
-const OUTPUTS: usize = 10;
 const CLIP: f64 = 1.0;
 const NOISE: f64 = 1.0;
 const SEED: u64 = 1;
@@ -46,13 +45,14 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), CliError> {
     let batch = args.batch as usize;
     let device = Device::flex();
     let (architecture, shape) = args.task.network(128);
-    let network = architecture.init(shape, OUTPUTS, &mut seed::stream(SEED, "weights", 0), &device)?;
+    let outputs = args.task.outputs();
+    let network = architecture.init(shape, outputs, &mut seed::stream(SEED, "weights", 0), &device)?;
     device.seed(SEED);
-    let inputs = Tensor::<2>::random([batch, shape.features()], Distribution::Normal(0.0, 1.0), &device);
+    let inputs = Task::inputs(batch, shape, &device);
     let loss = CrossEntropy::default();
-    let mut targets = Vec::with_capacity(batch * OUTPUTS);
-    (0..args.batch).for_each(|i| loss.encode_class(i * 7 % OUTPUTS as u32, OUTPUTS, &mut targets));
-    let targets = Tensor::from_data(TensorData::new(targets, [batch, OUTPUTS]), &device);
+    let mut targets = Vec::with_capacity(batch * outputs);
+    (0..args.batch).for_each(|i| loss.encode_class(i * 7 % outputs as u32, outputs, &mut targets));
+    let targets = Tensor::from_data(TensorData::new(targets, [batch, outputs]), &device);
 
     let optimizer = args.task.optimizer(false);
     let training = || Training { rng: seed::stream(SEED, "dropout", 0) };

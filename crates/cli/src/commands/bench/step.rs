@@ -1,19 +1,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::optim::{AdamConfig, DynOptimizer, SgdConfig, momentum::MomentumConfig};
+use burn::optim::{AdamConfig, AdamWConfig, DynOptimizer, SgdConfig, momentum::MomentumConfig};
 use burn::tensor::{Device, Distribution, Tensor, TensorData, activation::log_softmax};
 use crucible_data::seed;
 use crucible_measure::median;
 use crucible_models::{
     Architecture, InputShape, NoTap, Plain, Tap, Tapped, Training,
-    architectures::{CnnConfig, MlpConfig, TransformerConfig},
+    architectures::{BertConfig, CnnConfig, MlpConfig, TransformerConfig},
     summarize,
 };
 use crucible_train::{
     Stepper,
     losses::{CrossEntropy, Loss},
-    optimizers::{Adam, Optimizer, Sgd},
+    optimizers::{Adam, Adamw, Optimizer, Sgd},
 };
 use serde_json::json;
 
@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Examples in the batch
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: u32,
-    /// Vectors in a sequence of the transformer
+    /// Vectors in a sequence of the transformer, tokens in a text of MiniLM (at most 512)
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65536))]
     tokens: u32,
     /// Steps to time, after five to warm up
@@ -53,9 +53,13 @@ pub(super) enum Task {
     Cnn,
     /// Four encoder layers of width 128, 4 heads, feedforward 512, GELU; Adam
     Transformer,
+    /// MiniLM-L6, a BERT of six layers of width 384, with two classes and dropout 0.1 (but none of attention's weights), as
+    /// it is fine-tuned; random texts without padding; AdamW
+    #[value(name = "minilm")]
+    #[serde(rename = "minilm")]
+    MiniLm,
 }
 
-const OUTPUTS: usize = 10;
 const WARM_UP: usize = 5;
 const SEED: u64 = 1;
 
@@ -72,6 +76,26 @@ impl Task {
                 let shape = InputShape::Sequence { length: tokens, width: config.width };
                 (Architecture::Transformer(config), shape)
             }
+            Self::MiniLm => {
+                let config = BertConfig::default();
+                let shape = InputShape::Tokens { length: tokens, vocabulary: config.vocabulary };
+                (Architecture::Bert(config), shape)
+            }
+        }
+    }
+
+    pub(super) fn outputs(self) -> usize {
+        if matches!(self, Self::MiniLm) { 2 } else { 10 }
+    }
+
+    /// Random examples of a network that takes `shape`.
+    pub(super) fn inputs(batch: usize, shape: InputShape, device: &Device) -> Tensor<2> {
+        let (size, normal) = ([batch, shape.features()], Distribution::Normal(0.0, 1.0));
+        match shape {
+            InputShape::Tokens { vocabulary, .. } => {
+                Tensor::random(size, Distribution::Uniform(0.0, vocabulary as f64), device).floor()
+            }
+            _ => Tensor::random(size, normal, device),
         }
     }
 
@@ -82,8 +106,13 @@ impl Task {
                 Box::new(OfBurn(SgdConfig::new().with_momentum(Some(momentum)).build()))
             }
             Self::Transformer if plain => Box::new(OfBurn(AdamConfig::new().with_epsilon(1e-8).build())),
+            Self::MiniLm if plain => {
+                let adamw = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(0.01);
+                Box::new(OfBurn(adamw.build()))
+            }
             Self::Mlp | Self::Cnn => Box::new(Sgd { lr: LR, momentum: 0.9, ..Sgd::default() }),
             Self::Transformer => Box::new(Adam { lr: LR, ..Adam::default() }),
+            Self::MiniLm => Box::new(Adamw { lr: LR, ..Adamw::default() }),
         }
     }
 }
@@ -113,11 +142,12 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), CliError> {
     let batch = args.batch as usize;
     let device = Device::flex();
     let (architecture, shape) = args.task.network(args.tokens as usize);
-    let network = architecture.init(shape, OUTPUTS, &mut seed::stream(SEED, "weights", 0), &device)?;
+    let outputs = args.task.outputs();
+    let network = architecture.init(shape, outputs, &mut seed::stream(SEED, "weights", 0), &device)?;
     let sizes = summarize(&network, shape.features(), &device);
 
     device.seed(SEED);
-    let inputs = Tensor::<2>::random([batch, shape.features()], Distribution::Normal(0.0, 1.0), &device);
+    let inputs = Task::inputs(batch, shape, &device);
     let training = Training { rng: seed::stream(SEED, "dropout", 0) };
     let mut times = if args.forward {
         let mut tap: Box<dyn Tap> = if args.plain { Box::new(Plain(training)) } else { Box::new(NoTap) };
@@ -125,9 +155,9 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), CliError> {
         time(WARM_UP + args.steps as usize, run)
     } else {
         let fused = CrossEntropy::default();
-        let mut targets = Vec::with_capacity(batch * OUTPUTS);
-        (0..args.batch).for_each(|i| fused.encode_class(i * 7 % OUTPUTS as u32, OUTPUTS, &mut targets));
-        let targets = Tensor::from_data(TensorData::new(targets, [batch, OUTPUTS]), &device);
+        let mut targets = Vec::with_capacity(batch * outputs);
+        (0..args.batch).for_each(|i| fused.encode_class(i * 7 % outputs as u32, outputs, &mut targets));
+        let targets = Tensor::from_data(TensorData::new(targets, [batch, outputs]), &device);
         let optimizer = args.task.optimizer(args.plain);
         let loss = |outputs: Tensor<2>, targets: Tensor<2>| match args.plain {
             true => (log_softmax(outputs, 1) * targets).sum_dim(1).mean().neg(),
