@@ -2,24 +2,25 @@
 """One step of fine-tuning MiniLM-L6 with two classes against the same step by Hugging Face's transformers.
 
     python3 benches/finetuning.py [--rounds 5] [--steps 10] [--batch 16] [--tokens 128] [--threads 2] [--forward]
-                                  [--crucible target/release/crucible]
+                                  [--lora] [--crucible target/release/crucible]
 
 Forward, backward and AdamW of a BERT of 6 layers of width 384 (12 heads, feedforward 1536, vocabulary 30522), random tokens,
 no padding, random weights. Dropout is 0.1, but for the weights of the attention, which ours does not drop: the peer's
 `attention_probs_dropout_prob` is 0 in the first row, and 0.1, its default, in the second, in which it computes more. The peer is
 BertForSequenceClassification with the attention that transformers picks, without compiling. Ours pools by the mean and has no
-pooler, whose product is a 10,000th of a step's.
+pooler, whose product is a 10,000th of a step's. With --lora both train adapters of rank 8 beside query and value and the last
+layer alone, the peer by peft.
 
 Each round runs all of them one after another, each a process of its own; the table has the medians over the rounds of each run's
 median step, and the median of the ratios of each round. Memory is the largest resident size of the process, with in brackets that
-of one that only starts (for the peer: imports transformers). Needs torch and transformers.
+of one that only starts (for the peer: imports transformers). Needs torch and transformers, for --lora also peft.
 """
 import argparse, json, os, statistics, subprocess, sys, tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def peer(attention, batch, tokens, steps, forward, threads):
+def peer(attention, batch, tokens, steps, forward, lora, threads):
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
@@ -30,8 +31,12 @@ def peer(attention, batch, tokens, steps, forward, threads):
     config = BertConfig(vocab_size=30522, hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536,
                         num_labels=2, hidden_dropout_prob=0.1, attention_probs_dropout_prob=attention)
     network = BertForSequenceClassification(config).train(not forward)
+    if lora:
+        from peft import LoraConfig, get_peft_model
+
+        network = get_peft_model(network, LoraConfig(task_type="SEQ_CLS", r=8, lora_alpha=8, target_modules=["query", "value"]))
     x, y = torch.randint(0, 30522, (batch, tokens)), torch.randint(0, 2, (batch,))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.01)
+    optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=1e-3, weight_decay=0.01)
 
     def step():
         if forward:
@@ -71,14 +76,16 @@ def main():
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--forward", action="store_true", help="the forward pass alone, without dropout")
+    parser.add_argument("--lora", action="store_true", help="adapters in the place of all weights")
     parser.add_argument("--crucible", default=os.path.join(ROOT, "target", "release", "crucible"))
     parser.add_argument("--peer", type=float, help=argparse.SUPPRESS)
     a = parser.parse_args()
     if a.peer is not None:
-        return peer(a.peer, a.batch, a.tokens, a.steps, a.forward, a.threads)
+        return peer(a.peer, a.batch, a.tokens, a.steps, a.forward, a.lora, a.threads)
 
     sizes = ["--batch", str(a.batch), "--tokens", str(a.tokens), "--threads", str(a.threads), "--steps", str(a.steps)]
     sizes += ["--forward"] if a.forward else []
+    sizes += ["--lora"] if a.lora else []
     ours = [a.crucible, "bench", "step", "--task", "minilm", "--json", *sizes]
     theirs = lambda attention: [sys.executable, os.path.abspath(__file__), "--peer", str(attention), *sizes]
     bare = [child([a.crucible, "--version"])[1], child(theirs(-1))[1]]

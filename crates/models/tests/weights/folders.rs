@@ -37,6 +37,20 @@ fn a_folder_is_read_by_what_lies_in_it() {
     assert_eq!(weights::open(&sharded.path().join(INDEX)).unwrap().state, whole);
     let torch = folder(&[("pytorch_model.bin", &pytorch)]);
     assert_eq!(weights::open(torch.path()).unwrap(), weights::open(&written("parameter")).unwrap());
+    let shards = folder(&[
+        (
+            "pytorch_model.bin.index.json",
+            &index(&[("weight", "one.bin"), ("frozen", "one.bin"), ("b", "two.safetensors")]),
+        ),
+        ("one.bin", &pytorch),
+        ("two.safetensors", &safetensors(&[("b", &[3.0])])),
+    ]);
+    let both = weights::open(shards.path()).unwrap().state;
+    assert_eq!(both.keys().collect::<Vec<_>>(), ["b", "frozen", "weight"]);
+    let nested =
+        folder(&[("model.safetensors.index.json", &index(&[("a", "again")])), ("again", &index(&[]))]);
+    let error = weights::open(nested.path()).unwrap_err().to_string();
+    assert!(error.contains("shard `again` is damaged: is an index in the place of tensors"), "{error}");
     let empty = folder(&[("notes.txt", b"")]);
     let error = weights::open(empty.path()).unwrap_err().to_string();
     assert!(error.contains("a folder with `model.safetensors`"), "{error}");

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData, activation::log_sof
 use crucible_data::seed;
 use crucible_measure::median;
 use crucible_models::{
-    Architecture, InputShape, NoTap, Plain, Tap, Tapped, Training,
+    Architecture, InputShape, Network, NoTap, Plain, Tap, Tapped, Training,
     architectures::{BertConfig, CnnConfig, MlpConfig, TransformerConfig},
     summarize,
 };
@@ -14,6 +14,7 @@ use crucible_train::{
     Stepper,
     losses::{CrossEntropy, Loss},
     optimizers::{Adam, Adamw, Optimizer, Sgd},
+    transfer::{FineTuning, Lora, Mode, Places},
 };
 use serde_json::json;
 
@@ -42,6 +43,9 @@ pub(crate) struct Args {
     /// Use Burn's own operations in the place of the fused kernels
     #[arg(long)]
     plain: bool,
+    /// Train adapters of rank 8 beside query and value (all linear layers where there is no attention) and the last layer
+    #[arg(long, conflicts_with_all = ["forward", "plain"])]
+    lora: bool,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum, serde::Serialize)]
@@ -145,6 +149,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), CliError> {
     let outputs = args.task.outputs();
     let network = architecture.init(shape, outputs, &mut seed::stream(SEED, "weights", 0), &device)?;
     let sizes = summarize(&network, shape.features(), &device);
+    let network = if args.lora { adapted(network, shape, &device)? } else { network };
 
     device.seed(SEED);
     let inputs = Task::inputs(batch, shape, &device);
@@ -195,6 +200,15 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), CliError> {
         share * 100.0
     ));
     Ok(())
+}
+
+/// The network with adapters, and the rest but the last layer frozen.
+fn adapted(network: Network, shape: InputShape, device: &Device) -> Result<Network, CliError> {
+    let mode = Mode::Lora(Lora::default());
+    let network =
+        mode.way().adapted(network, &mut seed::stream(SEED, "adapters", 0)).map_err(CliError::Usage)?;
+    let places = Places::new(&network, shape.features(), device);
+    Ok(FineTuning::frozen(&mode, &places, network))
 }
 
 /// One value of a tensor that has been computed.

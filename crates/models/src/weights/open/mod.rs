@@ -52,8 +52,8 @@ impl<S: Read + Seek> Source for S {}
 ///   refused. Tensors may stand at the top, or under one key of it (`state_dict`, `model`) where that holds the only
 ///   dictionary of tensors; single numbers beside it are no second one.
 /// - A folder, of which the first that is there is read: `model.safetensors`, also of a run of Crucible's, if it was not
-///   compressed; the shards that `model.safetensors.index.json` lists; `pytorch_model.bin`. The index itself may be given
-///   in the folder's place.
+///   compressed; the shards that `model.safetensors.index.json` lists; `pytorch_model.bin`; the shards that
+///   `pytorch_model.bin.index.json` lists. An index itself may be given in the folder's place.
 ///
 /// F32, F16, BF16 and F64 become `f32`. Integers and booleans (`num_batches_tracked`, `position_ids`) are left out, and
 /// listed. Whatever a file claims, memory stays within a small multiple of its length, and half a gigabyte for a header or
@@ -71,8 +71,12 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
 }
 
 /// The file of a folder that is read, in the order of preference.
-const IN_A_FOLDER: [&str; 3] = ["model.safetensors", INDEX, "pytorch_model.bin"];
-const INDEX: &str = "model.safetensors.index.json";
+const IN_A_FOLDER: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
 
 fn open_folder(path: &Path) -> Result<Opened, OpenError> {
     let found = IN_A_FOLDER.iter().map(|name| path.join(name)).find(|file| file.exists());
@@ -85,13 +89,19 @@ fn open_folder(path: &Path) -> Result<Opened, OpenError> {
 fn open_file(path: &Path) -> Result<Opened, OpenError> {
     let problem = |problem| OpenError { path: path.to_owned(), problem };
     let mut file = regular_file(path).map_err(problem)?;
-    match kind(&mut file).map_err(problem)? {
-        Kind::Safetensors => read_safetensors(file).map_err(problem),
-        Kind::PyTorch => read_pytorch(file).map_err(problem),
-        Kind::Index => {
-            let folder = path.parent().unwrap_or(Path::new(""));
-            read_sharded(file, |name| regular_file(&folder.join(name))).map_err(problem)
-        }
+    if kind(&mut file).map_err(problem)? == Kind::Index {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        return read_sharded(file, |name| regular_file(&folder.join(name))).map_err(problem);
+    }
+    read_whole(file).map_err(problem)
+}
+
+/// The tensors of a file that holds them itself.
+fn read_whole(mut file: impl Source) -> Result<Opened, OpenProblem> {
+    match kind(&mut file)? {
+        Kind::Safetensors => read_safetensors(file),
+        Kind::PyTorch => read_pytorch(file),
+        Kind::Index => Err(OpenProblem::Damaged("is an index in the place of tensors".to_owned())),
     }
 }
 

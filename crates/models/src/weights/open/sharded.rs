@@ -1,12 +1,12 @@
-//! Several safetensors files, and an index that says which tensor lies in which: Hugging Face's
-//! `model.safetensors.index.json`.
+//! Several files of tensors, and an index that says which tensor lies in which: Hugging Face's `model.safetensors.index.json`
+//! and `pytorch_model.bin.index.json`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use serde::Deserialize;
 
-use super::{Opened, Source, error::OpenProblem, safetensors_file};
+use super::{Opened, Source, error::OpenProblem, read_whole};
 
 /// Bytes of an index, some 100 a tensor.
 const MAX_INDEX: u64 = 64 << 20;
@@ -32,7 +32,7 @@ pub(crate) fn read<S: Source>(
     }
     let mut all = Opened::default();
     for file in files {
-        let opened = shard(file).and_then(safetensors_file::read);
+        let opened = shard(file).and_then(read_whole);
         let opened = opened.map_err(|problem| within(file, problem))?;
         check(&index, file, &opened)?;
         all.state.extend(opened.state);
