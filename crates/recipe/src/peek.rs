@@ -11,7 +11,7 @@ use crate::problem::Sink;
 
 /// What a recipe of type `T` and the overrides on top of it say, as far as it can be understood: nothing is checked, no
 /// default is filled in, and dates are texts. It is for a caller that finds out what is to be filled in before
-/// [`check`](crate::check).
+/// [`check`](crate::check()).
 #[must_use]
 pub fn peek<T: JsonSchema>(text: &str, overrides: &[String]) -> Json {
     // What is wrong is told by the check.
@@ -63,6 +63,5 @@ mod tests {
             "epoch": -3, "data": { "path": "b", "big": null }, "list": [{ "x": 1.5 }], "new": { "key": true },
         });
         assert_eq!(seen, expected);
-        assert_eq!(peek::<Recipe>("= = =", &[]), serde_json::json!({}));
     }
 }
