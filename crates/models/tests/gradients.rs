@@ -424,8 +424,8 @@ fn dropout_with_a_fixed_stream() {
         };
         let mut stream = ChaCha8Rng::seed_from_u64(9);
         let keep = 1.0 - probability;
-        let mask: Vec<f64> =
-            (0..x.len()).map(|_| if stream.random::<f64>() < keep { 1.0 / keep } else { 0.0 }).collect();
+        let mut is_kept = || f64::from(stream.random::<u32>()) < keep * 2f64.powi(32);
+        let mask: Vec<f64> = (0..x.len()).map(|_| if is_kept() { 1.0 / keep } else { 0.0 }).collect();
         check(&format!("dropout {probability}"), &found, &[&x], &|a| {
             a[0].iter().zip(&mask).map(|(x, mask)| x * mask).collect()
         });
