@@ -50,6 +50,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    crucible_kernels::keep_freed_memory();
     let cli = Cli::parse();
     let output = Output::new(cli.json, cli.quiet);
     match cli.command.run(&output) {

@@ -25,6 +25,7 @@ mod registry;
 mod rule;
 pub mod run_folder;
 pub mod schedules;
+mod side_by_side;
 mod stepper;
 mod tensorboard;
 mod trainer;

@@ -35,6 +35,11 @@ impl std::fmt::Debug for Batch<'_> {
 pub trait Objective {
     /// The objective of a batch.
     fn loss(&self, batch: Batch<'_>) -> Tensor<1>;
+
+    /// Whether it is the recipe's loss of the network's outputs and nothing more, so that a batch may be computed in parts.
+    fn is_plain(&self) -> bool {
+        false
+    }
 }
 
 /// The loss of the network's outputs.
@@ -44,5 +49,9 @@ pub struct PlainLoss;
 impl Objective for PlainLoss {
     fn loss(&self, batch: Batch<'_>) -> Tensor<1> {
         batch.loss.forward(batch.network.forward(batch.inputs, batch.tap), batch.targets)
+    }
+
+    fn is_plain(&self) -> bool {
+        true
     }
 }

@@ -3,10 +3,10 @@
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 use crucible_data::{epoch_order, epoch_order_by_length};
-use crucible_models::{Network, Training, weights::State};
+use crucible_models::{Network, Tapped, Training, weights::State};
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Batch, Batches, Objective, RunFolder, TrainError};
+use crate::{Batch, Batches, Objective, RunFolder, TrainError, side_by_side::SideBySide};
 
 /// Where a job stands when a step is about to be taken.
 #[derive(Debug, Clone, Copy)]
@@ -117,6 +117,8 @@ pub struct Ordinary {
     objective: Box<dyn Objective>,
     /// The order of an epoch, and which.
     order: (u64, Vec<u32>),
+    /// Threads for parts of a batch, where that is faster.
+    threads: Option<SideBySide>,
 }
 
 impl std::fmt::Debug for Ordinary {
@@ -129,11 +131,18 @@ impl Ordinary {
     /// Makes `objective` small: [`PlainLoss`](crate::PlainLoss), or a defence.
     #[must_use]
     pub fn new(objective: impl Objective + 'static) -> Self {
-        Self { objective: Box::new(objective), order: (0, Vec::new()) }
+        Self { objective: Box::new(objective), order: (0, Vec::new()), threads: None }
     }
 }
 
 impl UpdateRule for Ordinary {
+    fn begin(&mut self, batches: &Batches<'_>, _: &RunFolder, _: u64) -> Result<(), TrainError> {
+        // Networks of texts have many small layers, and none that looks at a batch as a whole.
+        let divisible = batches.examples.lengths().is_some() && self.objective.is_plain();
+        self.threads = if divisible && !batches.full_batch { SideBySide::new() } else { None };
+        Ok(())
+    }
+
     fn sample(&mut self, batches: &Batches<'_>, moment: Moment) -> Result<Option<Vec<u32>>, TrainError> {
         if self.order.0 != moment.epoch {
             let order = match &batches.lengths {
@@ -159,6 +168,9 @@ impl UpdateRule for Ordinary {
     ) -> Result<(f64, GradientsParams), TrainError> {
         let (step, progress) = (moment.step, moment.progress);
         let mut draws = Draws { tap: batches.tap(step), rng: batches.stream("objective", step), progress };
+        if let Some(threads) = self.threads.as_ref().filter(|threads| indices.len() >= 2 * threads.parts()) {
+            return Ok(in_parts(threads, network, batches, indices, step));
+        }
         if !batches.full_batch {
             return Ok(self.backward(network, batches, indices, 1.0, &mut draws));
         }
@@ -190,6 +202,24 @@ impl Ordinary {
         let loss = self.objective.loss(Batch { network, inputs, targets, loss, tap, rng, progress });
         pull_back(network, &loss, share)
     }
+}
+
+/// The loss of a batch and its gradient, by parts of it on threads of their own. Of examples that are sorted by length each part
+/// has some of every length.
+fn in_parts(
+    threads: &SideBySide,
+    network: &Network,
+    batches: &Batches<'_>,
+    indices: &[u32],
+    step: u64,
+) -> (f64, GradientsParams) {
+    threads.gradient(network, |network, part| {
+        let own: Vec<u32> = indices.iter().copied().skip(part).step_by(threads.parts()).collect();
+        let share = own.len() as f64 / indices.len() as f64;
+        let mut tap = Training { rng: batches.stream(&format!("dropout/{part}"), step) };
+        let outputs = network.forward(batches.inputs(&own), &mut tap);
+        batches.loss.forward(outputs, batches.targets(&own)).mul_scalar(share)
+    })
 }
 
 /// What a step draws from, and where in the job it stands.

@@ -2,12 +2,14 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use crucible_models::{Network, Tap, Tapped};
+use crucible_models::{Network, Tap, Tapped, Training};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
-use crate::{Updater, optimizers::Optimizer, rule};
+use crate::{Updater, optimizers::Optimizer, rule, side_by_side::SideBySide};
 
 /// A mean loss of a batch, from outputs and targets of the same shape.
-pub type BatchLoss<'a> = &'a dyn Fn(Tensor<2>, Tensor<2>) -> Tensor<1>;
+pub type BatchLoss<'a> = &'a (dyn Fn(Tensor<2>, Tensor<2>) -> Tensor<1> + Sync);
 
 /// A network with its optimizer and one batch to train on.
 pub struct Stepper<'a> {
@@ -18,6 +20,7 @@ pub struct Stepper<'a> {
     inputs: Tensor<2>,
     targets: Tensor<2>,
     tap: Box<dyn Tap + 'a>,
+    threads: Option<SideBySide>,
 }
 
 impl std::fmt::Debug for Stepper<'_> {
@@ -46,7 +49,15 @@ impl<'a> Stepper<'a> {
             inputs: Tensor::from_inner(inputs),
             targets: Tensor::from_inner(targets),
             tap: Box::new(tap),
+            threads: None,
         }
+    }
+
+    /// Takes the batch in parts on threads of their own, as texts are in training; the tap is that of training then, with masks
+    /// from a generator that starts anew.
+    #[must_use]
+    pub fn in_parts(self) -> Self {
+        Self { threads: SideBySide::new(), ..self }
     }
 
     /// Takes one step and returns the loss before it.
@@ -54,8 +65,22 @@ impl<'a> Stepper<'a> {
         // Away while the optimizer has it, so that weights are updated where they lie.
         let network = self.network.take().expect("put back below");
         let (inputs, targets) = (self.inputs.clone(), self.targets.clone());
-        let loss = (self.loss)(network.forward(inputs, &mut *self.tap), targets);
-        let (loss, gradients) = rule::pull_back(&network, &loss, 1.0);
+        let (loss, gradients) = match &self.threads {
+            Some(threads) => {
+                let (parts, count) = (threads.parts(), inputs.dims()[0]);
+                threads.gradient(&network, |network, part| {
+                    let (first, end) = (part * count / parts, (part + 1) * count / parts);
+                    let of = |tensor: &Tensor<2>| tensor.clone().narrow(0, first, end - first);
+                    let mut tap = Training { rng: ChaCha8Rng::seed_from_u64(part as u64) };
+                    let outputs = network.forward(of(&inputs), &mut tap);
+                    (self.loss)(outputs, of(&targets)).mul_scalar((end - first) as f64 / count as f64)
+                })
+            }
+            None => {
+                let loss = (self.loss)(network.forward(inputs, &mut *self.tap), targets);
+                rule::pull_back(&network, &loss, 1.0)
+            }
+        };
         let lr = self.lr;
         self.network = Some(self.updater.step(network, gradients, &|_| lr));
         loss

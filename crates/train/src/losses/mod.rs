@@ -16,7 +16,7 @@ pub use half_mse::HalfMse;
 pub use mse::Mse;
 
 /// What a network is trained to make small, and how its raw outputs are read.
-pub trait Loss {
+pub trait Loss: Sync {
     /// How many outputs the network needs for the task.
     ///
     /// # Errors

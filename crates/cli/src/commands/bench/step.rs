@@ -172,6 +172,9 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), CliError> {
             true => Stepper::new(network, &*optimizer, &loss, inputs, targets, Plain(training)),
             false => Stepper::new(network, &*optimizer, &loss, inputs, targets, training),
         };
+        if matches!(args.task, Task::MiniLm) && !args.plain {
+            stepper = stepper.in_parts();
+        }
         time(WARM_UP + args.steps as usize, || stepper.step())
     };
     let steps = times.split_off(WARM_UP);
