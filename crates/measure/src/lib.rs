@@ -5,15 +5,21 @@
 //!
 //! A quantity that is undefined (0/0) is `None`, never a made-up zero.
 
+mod bootstrap;
+pub mod calibration;
 mod classification;
 mod clopper_pearson;
 mod interval;
+mod linear;
 mod mean;
 mod mean_interval;
 mod median;
 mod regression;
 mod roc;
+mod rows;
+mod softmax;
 
+pub use bootstrap::Bootstrap;
 pub use classification::{Average, ClassMetrics, Confusion, NotSquare, argmax, top_k};
 pub use clopper_pearson::{clopper_pearson, clopper_pearson_lower, clopper_pearson_upper};
 pub use interval::{Interval, Proportion, normal_quantile, wilson};
@@ -22,3 +28,5 @@ pub use mean_interval::mean_interval;
 pub use median::median;
 pub use regression::{MeanError, Regression, regression};
 pub use roc::{NoRoc, OperatingPoint, Roc};
+pub use rows::Rows;
+pub use softmax::softmax;

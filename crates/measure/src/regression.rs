@@ -60,7 +60,8 @@ pub fn regression(predictions: &[f32], targets: &[f32], confidence: f64) -> Opti
     })
 }
 
-fn mean_error(errors: impl Iterator<Item = f64> + Clone, z: f64) -> MeanError {
+/// The mean of errors, at least one, and its interval of ±z standard errors.
+pub(crate) fn mean_error(errors: impl Iterator<Item = f64> + Clone, z: f64) -> MeanError {
     let n = errors.clone().count() as f64;
     let mean = errors.clone().sum::<f64>() / n;
     // Two passes: the textbook one-pass formula loses all digits where the mean is large against the deviation.

@@ -1,0 +1,7 @@
+//! What an audit of a model computes, against other software, simulations and hand-made cases. Each `golden/*.py` wrote
+//! the `.json` beside it, which names the versions it ran.
+
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails by panicking")]
+
+mod calibration;
+mod support;
