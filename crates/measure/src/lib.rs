@@ -9,6 +9,7 @@ mod bootstrap;
 pub mod calibration;
 mod classification;
 mod clopper_pearson;
+pub mod conformal;
 mod interval;
 mod linear;
 mod mean;

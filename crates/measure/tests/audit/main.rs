@@ -4,4 +4,5 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails by panicking")]
 
 mod calibration;
+mod conformal;
 mod support;
