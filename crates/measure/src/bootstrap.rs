@@ -58,12 +58,13 @@ impl Bootstrap {
         Some(Interval { low: 2.0 * estimate - percentile.high, high: 2.0 * estimate - percentile.low })
     }
 
-    fn statistics(
+    /// The statistic on each resample where it is defined.
+    pub(crate) fn statistics<T>(
         &self,
         count: usize,
         rng: &mut ChaCha8Rng,
-        mut statistic: impl FnMut(&[usize]) -> Option<f64>,
-    ) -> Vec<f64> {
+        mut statistic: impl FnMut(&[usize]) -> Option<T>,
+    ) -> Vec<T> {
         if count == 0 {
             return Vec::new();
         }

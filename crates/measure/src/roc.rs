@@ -164,6 +164,43 @@ impl Roc {
         self.points[self.points.partition_point(fits) - 1]
     }
 
+    /// The point with the fewest false positives among those whose share of true positives is at least `least`: what it
+    /// costs to find so many.
+    ///
+    /// # Panics
+    ///
+    /// If `least` is not between 0 and 1.
+    pub fn at_true_positive_rate(&self, least: f64) -> OperatingPoint {
+        assert!((0.0..=1.0).contains(&least), "a share of true positives of {least}");
+        let lacks =
+            |point: &OperatingPoint| (point.true_positives.successes as f64 / self.positives as f64) < least;
+        // The last always fits: it calls everything positive.
+        self.points[self.points.partition_point(lacks)]
+    }
+
+    /// The average precision: Σ (Rₙ − Rₙ₋₁) Pₙ over falling thresholds, of precision P and recall R; an estimate of the
+    /// area under the precision-recall curve without the optimism of joining its points by lines. Useless scores have the
+    /// share of positives among all examples.
+    pub fn average_precision(&self) -> f64 {
+        let term = |pair: &[OperatingPoint]| {
+            let found = pair[1].true_positives.successes;
+            let called = found + pair[1].false_positives.successes;
+            (found - pair[0].true_positives.successes) as f64 * found as f64 / called as f64
+        };
+        self.points.windows(2).map(term).sum::<f64>() / self.positives as f64
+    }
+
+    /// [`average_precision`](Self::average_precision) at finding the negatives, by low scores.
+    pub fn average_precision_of_negatives(&self) -> f64 {
+        let term = |pair: &[OperatingPoint]| {
+            let found = self.negatives - pair[0].false_positives.successes;
+            let called = found + self.positives - pair[0].true_positives.successes;
+            let new = pair[1].false_positives.successes - pair[0].false_positives.successes;
+            new as f64 * found as f64 / called as f64
+        };
+        self.points.windows(2).map(term).sum::<f64>() / self.negatives as f64
+    }
+
     /// The point of the largest balanced accuracy, the highest threshold of equals.
     ///
     /// The threshold is the best for these very examples, hence a little too good: even useless scores have one above 0.5.

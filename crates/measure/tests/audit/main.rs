@@ -5,4 +5,5 @@
 
 mod calibration;
 mod conformal;
+mod detection;
 mod support;
