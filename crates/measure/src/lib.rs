@@ -13,6 +13,9 @@ pub mod conformal;
 pub mod detection;
 mod estimate;
 mod interval;
+pub mod labels;
+pub mod learning_curve;
+pub mod limits;
 mod linear;
 mod mean;
 mod mean_interval;
@@ -20,6 +23,7 @@ mod median;
 mod regression;
 mod roc;
 mod rows;
+pub mod selective;
 mod softmax;
 
 pub use bootstrap::Bootstrap;

@@ -6,4 +6,8 @@
 mod calibration;
 mod conformal;
 mod detection;
+mod labels;
+mod learning_curve;
+mod limits;
+mod selective;
 mod support;
