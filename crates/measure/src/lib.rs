@@ -12,6 +12,7 @@ mod clopper_pearson;
 pub mod conformal;
 pub mod detection;
 mod estimate;
+pub mod fairness;
 mod interval;
 pub mod labels;
 pub mod learning_curve;

@@ -6,8 +6,10 @@
 mod calibration;
 mod conformal;
 mod detection;
+mod fairness;
 mod labels;
 mod learning_curve;
 mod limits;
 mod selective;
 mod support;
+mod thresholds;
