@@ -25,7 +25,7 @@ impl Vim {
     /// `[classes, features]` and `bias` `[classes]`, has no logits, and keeps the directions beyond the `principal` ones of
     /// most spread. The authors take 1,000 of 2,048 features, 512 of 768, else half.
     ///
-    /// Eigenvectors take on the order of features³ operations: seconds for 512.
+    /// Eigenvectors take on the order of features³ operations: half a second for 512, half a minute for 2,048.
     ///
     /// `None` without examples, where the features do not spread beyond the principal directions, or where a value is
     /// not finite.
