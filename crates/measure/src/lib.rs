@@ -4,6 +4,12 @@
 //! first, so that a model from anywhere can be measured, and a measurement can be checked against other software.
 //!
 //! A quantity that is undefined (0/0) is `None`, never a made-up zero.
+//!
+//! The crate's root holds what every model is measured by. What an audit asks beyond that has a module for each question:
+//! does a probability mean what it says ([`calibration`]), how many classes must be named to be sure ([`conformal`]), is
+//! an input unlike the training data ([`detection`]), what if only sure answers are given ([`selective`]), are groups
+//! treated alike ([`fairness`]), would more data help ([`learning_curve`]), are the [`labels`] right, and does it all keep
+//! its [`limits`].
 
 mod bootstrap;
 pub mod calibration;

@@ -84,7 +84,8 @@ impl Forecasts {
 }
 
 /// The class-wise calibration error: the mean over classes of the expected calibration error of the class's probability,
-/// for probabilities `[examples, classes]`. `None` without examples.
+/// for probabilities `[examples, classes]`. `None` without examples, or where
+/// a number is no probability.
 ///
 /// Source: J. Nixon et al., "Measuring calibration in deep learning", CVPR workshops 2019 (static calibration error);
 /// M. Kull et al., "Beyond temperature scaling", NeurIPS 2019.
@@ -98,6 +99,6 @@ pub fn class_wise_calibration_error(
     binning: Binning,
 ) -> Option<f64> {
     let classes = probabilities.width();
-    let of = |class| Forecasts::of_class(probabilities, labels, class).expected_calibration_error(binning);
+    let of = |class| Forecasts::of_class(probabilities, labels, class)?.expected_calibration_error(binning);
     Some((0..classes).map(of).sum::<Option<f64>>()? / classes as f64)
 }

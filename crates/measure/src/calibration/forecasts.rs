@@ -12,27 +12,25 @@ pub struct Forecasts {
 }
 
 impl Forecasts {
-    /// Takes one outcome for each probability.
+    /// Takes one outcome for each probability; `None` where a probability does not lie in [0, 1], or is NaN, as a network
+    /// that diverged may answer.
     ///
     /// # Panics
     ///
-    /// If they differ in number, or a probability does not lie in [0, 1].
-    pub fn new(probabilities: Vec<f64>, outcomes: Vec<bool>) -> Self {
+    /// If they differ in number.
+    pub fn new(probabilities: Vec<f64>, outcomes: Vec<bool>) -> Option<Self> {
         assert_eq!(probabilities.len(), outcomes.len(), "one outcome per probability");
-        assert!(
-            probabilities.iter().all(|p| (0.0..=1.0).contains(p)),
-            "a probability does not lie in [0, 1]"
-        );
-        Self { probabilities, outcomes }
+        let all = probabilities.iter().all(|p| (0.0..=1.0).contains(p));
+        all.then_some(Self { probabilities, outcomes })
     }
 
-    /// Of each example the probability of the most probable class, the first of equals, and whether that is its label.
+    /// Of each example the probability of the most probable class, the first of equals, and whether that is its label;
+    /// `None` as of [`new`](Self::new).
     ///
     /// # Panics
     ///
-    /// If there is not one label below the number of classes per row of `probabilities` `[examples, classes]`, or one of
-    /// these does not lie in [0, 1].
-    pub fn top_label(probabilities: Rows<'_>, labels: &[usize]) -> Self {
+    /// If there is not one label below the number of classes per row of `probabilities` `[examples, classes]`.
+    pub fn top_label(probabilities: Rows<'_>, labels: &[usize]) -> Option<Self> {
         let answers = probabilities.labelled(labels).map(|(row, label)| {
             let answer = argmax(row);
             (row[answer], answer == label)
@@ -41,12 +39,12 @@ impl Forecasts {
         Self::new(probabilities, outcomes)
     }
 
-    /// Of each example the probability of `class`, and whether that is its label.
+    /// Of each example the probability of `class`, and whether that is its label; `None` as of [`new`](Self::new).
     ///
     /// # Panics
     ///
     /// As [`top_label`](Self::top_label), and if there is no such class.
-    pub fn of_class(probabilities: Rows<'_>, labels: &[usize], class: usize) -> Self {
+    pub fn of_class(probabilities: Rows<'_>, labels: &[usize], class: usize) -> Option<Self> {
         let answers = probabilities.labelled(labels).map(|(row, label)| (row[class], label == class));
         let (probabilities, outcomes) = answers.unzip();
         Self::new(probabilities, outcomes)

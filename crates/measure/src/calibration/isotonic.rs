@@ -96,13 +96,17 @@ impl Isotonic {
     ///
     /// # Errors
     ///
-    /// Without examples.
+    /// Without examples, or where a number is no probability.
     ///
     /// # Panics
     ///
     /// As [`Forecasts::of_class`] does.
     pub fn fit(probabilities: Rows<'_>, labels: &[usize]) -> Result<Self, Unfit> {
-        let curve = |class| IsotonicCurve::fit(&Forecasts::of_class(probabilities, labels, class));
+        let curve = |class| {
+            let forecasts =
+                Forecasts::of_class(probabilities, labels, class).ok_or(Unfit::NotProbabilities)?;
+            IsotonicCurve::fit(&forecasts)
+        };
         Ok(Self { curves: (0..probabilities.width()).map(curve).collect::<Result<_, _>>()? })
     }
 

@@ -58,7 +58,7 @@ impl Temperature {
     }
 }
 
-/// First and second derivative of the mean negative log-likelihood by 1/T: the mean of E[z] − z of the label, and of the
+/// First and second derivative of the mean negative log-likelihood by 1/T: the mean of E z − z of the label, and of the
 /// variance of z, where z is drawn by its probability.
 fn slope(logits: Rows<'_>, labels: &[usize], inverse: f64) -> [f64; 2] {
     let mut sums = [0.0, 0.0];

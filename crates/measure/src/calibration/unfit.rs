@@ -7,6 +7,8 @@ pub enum Unfit {
     AllRight,
     /// The logits say no more of the labels than chance: the likelihood grows without end with the temperature.
     Uninformative,
+    /// What should be a probability does not lie in [0, 1], or is NaN.
+    NotProbabilities,
     /// A value is NaN or infinite, or the search found no minimum.
     NoMinimum,
 }
@@ -19,6 +21,7 @@ impl std::fmt::Display for Unfit {
             Self::Uninformative => {
                 "the logits say no more than chance, so that no temperature is high enough"
             }
+            Self::NotProbabilities => "a probability does not lie between 0 and 1",
             Self::NoMinimum => "the likelihood has no maximum that a search could find",
         })
     }

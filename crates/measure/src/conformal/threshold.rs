@@ -64,8 +64,10 @@ impl Conformal {
     ) -> Self {
         assert!(alpha > 0.0 && alpha < 1.0, "α is {alpha}, not strictly between 0 and 1");
         check_draws(probabilities, draws);
-        let of_label =
-            |(index, (row, label)): (usize, (&[f64], usize))| score.of(row, draw(draws, index))[label];
+        let of_label = |(index, (row, label)): (usize, (&[f64], usize))| {
+            let found = score.of(row, draw(draws, index))[label];
+            if found.is_nan() { f64::INFINITY } else { found }
+        };
         let mut scores: Vec<f64> = probabilities.labelled(labels).enumerate().map(of_label).collect();
         scores.sort_by(f64::total_cmp);
         // (n + 1)(1 − α) may come out above a whole number by rounding.
@@ -73,7 +75,8 @@ impl Conformal {
         Self { score, threshold: scores.get(rank.max(1) - 1).copied().unwrap_or(f64::INFINITY) }
     }
 
-    /// The sets of examples with `probabilities` `[examples, classes]`.
+    /// The sets of examples with `probabilities` `[examples, classes]`. A score that is NaN is the strangest when it
+    /// calibrates, and keeps no class out of a set, so that the promise holds.
     ///
     /// # Panics
     ///
@@ -81,7 +84,10 @@ impl Conformal {
     pub fn sets(&self, probabilities: Rows<'_>, draws: Option<&[f64]>) -> Sets {
         check_draws(probabilities, draws);
         let scores = probabilities.iter().enumerate().flat_map(|(i, row)| self.score.of(row, draw(draws, i)));
-        Sets::new(scores.map(|score| score <= self.threshold).collect(), probabilities.width())
+        Sets::new(
+            scores.map(|score| score.is_nan() || score <= self.threshold).collect(),
+            probabilities.width(),
+        )
     }
 }
 

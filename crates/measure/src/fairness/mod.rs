@@ -15,7 +15,7 @@
 //!
 //! Where groups differ in how often the label is positive, no model that errs fulfils all of them (Chouldechova 2017;
 //! Kleinberg et al. 2017). Of the labels alone, [`Rate::Label`] tells how far groups differ to begin with. Two repairs are
-//! here: weights before training ([`reweighing`]) and thresholds after it ([`thresholds`]).
+//! here: weights before training ([`reweighing()`]) and thresholds after it ([`thresholds`]).
 
 mod calibration;
 mod comparison;

@@ -43,7 +43,7 @@ fn errors_over_bins_are_netcals() {
     let golden = Golden::read();
     let probabilities = golden.probabilities();
     let rows = Rows::new(&probabilities, golden.classes);
-    let top = Forecasts::top_label(rows, &golden.labels);
+    let top = Forecasts::top_label(rows, &golden.labels).unwrap();
     assert_near(top.expected_calibration_error(WIDTH).unwrap(), number(&golden.json["ece"]));
     assert_near(top.maximum_calibration_error(WIDTH).unwrap(), number(&golden.json["mce"]));
     assert_near(top.expected_calibration_error(MASS).unwrap(), number(&golden.json["ece_equal_mass"]));
@@ -60,7 +60,7 @@ fn scores_are_scikit_learns() {
     let rows = Rows::new(&probabilities, golden.classes);
     assert_near(brier_score(rows, &golden.labels, 0.95).unwrap().value, number(&golden.json["brier"]));
     for (class, theirs) in numbers(&golden.json["brier_of_class"]).into_iter().enumerate() {
-        let forecasts = Forecasts::of_class(rows, &golden.labels, class);
+        let forecasts = Forecasts::of_class(rows, &golden.labels, class).unwrap();
         assert_near(forecasts.brier_score(0.95).unwrap().value, theirs);
     }
     let theirs = number(&golden.json["log_loss"]);
@@ -81,7 +81,7 @@ fn the_temperature_is_scipys_and_improves_calibration() {
     let value = negative_log_likelihood_of_logits(rows, &golden.labels, 0.95).unwrap().value;
     assert_near(value, number(&golden.json["log_loss_at_temperature"]));
     let error = |probabilities: &[f64]| {
-        let top = Forecasts::top_label(Rows::new(probabilities, golden.classes), &golden.labels);
+        let top = Forecasts::top_label(Rows::new(probabilities, golden.classes), &golden.labels).unwrap();
         top.expected_calibration_error(WIDTH).unwrap()
     };
     assert!(error(&found.apply(golden.logits())) < 0.5 * error(&golden.probabilities()));
@@ -125,7 +125,7 @@ fn isotonic_regression_is_scikit_learns() {
     assert_all_near(&fitted.apply(Rows::new(&fresh, golden.classes)), &numbers(&case["calibrated"]));
 
     let outcomes = golden.labels.iter().map(|label| *label == 1).collect();
-    let curve = IsotonicCurve::fit(&Forecasts::new(numbers(&case["tied"]), outcomes)).unwrap();
+    let curve = IsotonicCurve::fit(&Forecasts::new(numbers(&case["tied"]), outcomes).unwrap()).unwrap();
     let ours: Vec<f64> = numbers(&case["at"]).into_iter().map(|x| curve.at(x)).collect();
     assert_all_near(&ours, &numbers(&case["curve"]));
 }
@@ -133,7 +133,8 @@ fn isotonic_regression_is_scikit_learns() {
 #[test]
 fn bins_hold_every_forecast_once_and_ties_stay_together() {
     let forecasts =
-        Forecasts::new(vec![0.0, 0.2, 0.2, 0.2, 0.5, 1.0], vec![false, true, false, false, true, true]);
+        Forecasts::new(vec![0.0, 0.2, 0.2, 0.2, 0.5, 1.0], vec![false, true, false, false, true, true])
+            .unwrap();
     let width = forecasts.bins(Binning::EqualWidth(5));
     let counts: Vec<u64> = width.iter().map(|bin| bin.happened.trials).collect();
     assert_eq!(counts, [4, 0, 1, 0, 1]);
@@ -143,7 +144,7 @@ fn bins_hold_every_forecast_once_and_ties_stay_together() {
     assert_eq!(counts, [4, 2]);
     assert_eq!(mass[0].happened.successes, 1);
     assert_near(mass[0].gap().unwrap(), 0.15 - 0.25);
-    let none = Forecasts::new(Vec::new(), Vec::new());
+    let none = Forecasts::new(Vec::new(), Vec::new()).unwrap();
     assert_eq!(none.expected_calibration_error(WIDTH), None);
     assert_eq!(none.maximum_calibration_error(MASS), None);
     assert_eq!(none.brier_score(0.95), None);
@@ -153,7 +154,8 @@ fn bins_hold_every_forecast_once_and_ties_stay_together() {
 fn the_parts_of_a_brier_score_add_up() {
     let golden = Golden::read();
     let probabilities = golden.probabilities();
-    let forecasts = Forecasts::of_class(Rows::new(&probabilities, golden.classes), &golden.labels, 0);
+    let forecasts =
+        Forecasts::of_class(Rows::new(&probabilities, golden.classes), &golden.labels, 0).unwrap();
     let parts = forecasts.brier_parts(Binning::EqualWidth(10)).unwrap();
     let sum = parts.reliability - parts.resolution + parts.uncertainty + parts.within;
     assert_near(sum, forecasts.brier_score(0.95).unwrap().value);
@@ -162,7 +164,7 @@ fn the_parts_of_a_brier_score_add_up() {
         [[0.2; 4], [0.8; 4]].concat(),
         vec![true, false, false, false, true, true, true, false],
     );
-    let parts = coarse.brier_parts(Binning::EqualWidth(10)).unwrap();
+    let parts = coarse.unwrap().brier_parts(Binning::EqualWidth(10)).unwrap();
     assert_near(parts.reliability, 0.0025);
     assert_near(parts.resolution, 0.0625);
     assert_near(parts.uncertainty, 0.25);
@@ -173,7 +175,7 @@ fn the_parts_of_a_brier_score_add_up() {
 fn drawn(count: usize, over: f64, rng: &mut ChaCha8Rng) -> Forecasts {
     let probabilities: Vec<f64> = (0..count).map(|_| rng.random_range(0.5..1.0)).collect();
     let outcomes = probabilities.iter().map(|p| rng.random::<f64>() < p - over).collect();
-    Forecasts::new(probabilities, outcomes)
+    Forecasts::new(probabilities, outcomes).unwrap()
 }
 
 #[test]

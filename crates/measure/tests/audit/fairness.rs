@@ -135,6 +135,15 @@ fn the_labels_of_adult_are_as_unequal_as_known() {
     assert_near(weighed(0, 10_771), weighed(10_771, 32_561));
 }
 
+/// German Credit: 110 of 190 up to 25 years old are good risks, and 590 of 810 older ones.
+#[test]
+fn the_labels_of_german_credit_are_as_unequal_as_known() {
+    let young = Proportion { successes: 110, trials: 190 };
+    let older = Proportion { successes: 590, trials: 810 };
+    assert!((rate_difference(young, older, 0.95).unwrap().value - -0.149_448).abs() < 5e-7);
+    assert!((rate_ratio(young, older, 0.95).unwrap().value - 0.794_826).abs() < 5e-7);
+}
+
 #[test]
 fn small_groups_are_flagged_and_left_out() {
     let outcomes = |positive: u64, negative: u64| Outcomes {
@@ -195,7 +204,7 @@ fn calibration_within_groups_finds_the_one_that_is_off() {
     let probabilities: Vec<f64> = (0..4000).map(|_| rng.random_range(0.2..0.8)).collect();
     let happens = |(i, p): (usize, &f64)| rng.random::<f64>() < if i % 2 == 0 { *p } else { p - 0.15 };
     let outcomes = probabilities.iter().enumerate().map(happens).collect();
-    let forecasts = Forecasts::new(probabilities.clone(), outcomes);
+    let forecasts = Forecasts::new(probabilities.clone(), outcomes).unwrap();
     let bootstrap = Bootstrap { resamples: 200, confidence: 0.95 };
     let found = calibration_by_group(&groups, &forecasts, Binning::EqualMass(10), bootstrap, &mut rng);
     let interval = |group: usize| found[group].unwrap().interval.unwrap();

@@ -7,6 +7,7 @@ mod calibration;
 mod conformal;
 mod detection;
 mod fairness;
+mod invariants;
 mod labels;
 mod learning_curve;
 mod limits;

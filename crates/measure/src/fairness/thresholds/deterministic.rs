@@ -16,12 +16,14 @@ pub struct GroupThresholds {
     pub cost: f64,
 }
 
-/// Thresholds of a group that are tried at most, evenly in order.
+/// Thresholds that are tried of a group, evenly in order, and of all groups, of each of which 16 are even so.
 const TRIED: usize = 256;
+const TRIED_OF_ALL: usize = 1024;
 
 impl GroupThresholds {
-    /// The most accurate thresholds under which the rates differ by at most `tolerance` between groups. Of larger groups
-    /// 256 thresholds are tried, evenly over their examples, and the most accurate one.
+    /// The most accurate thresholds under which the rates differ by at most `tolerance` between groups. Of each
+    /// group at most 256 thresholds are tried, evenly over its examples, and the most accurate one; fewer of more than four
+    /// groups, since for equalized odds the time grows with the square of all.
     ///
     /// # Errors
     ///
@@ -49,8 +51,10 @@ impl GroupThresholds {
         tolerances: &[f64],
     ) -> Result<Vec<Self>, NoThresholds> {
         assert!(tolerances.iter().all(|tolerance| *tolerance >= 0.0), "a negative tolerance");
+        let curves = examples.curves()?;
+        let tried = (TRIED_OF_ALL / curves.len()).clamp(16, TRIED);
         let candidates: Vec<Candidates> =
-            examples.curves()?.iter().map(|curve| Candidates::new(curve, parity)).collect();
+            curves.iter().map(|curve| Candidates::new(curve, parity, tried)).collect();
         let all = examples.scores.len() as f64;
         let free: f64 = candidates.iter().map(|group| group.points[group.best].right).sum();
         let fit = |tolerance: &f64| {
@@ -89,10 +93,10 @@ struct Candidates {
 }
 
 impl Candidates {
-    fn new(curve: &Curve, parity: Parity) -> Self {
+    fn new(curve: &Curve, parity: Parity, tried: usize) -> Self {
         let all = &curve.points;
         let most = (1..all.len()).fold(0, |best, at| if all[at].right > all[best].right { at } else { best });
-        let steps = TRIED.min(all.len());
+        let steps = tried.min(all.len());
         let mut kept: Vec<usize> =
             (0..steps).map(|step| step * (all.len() - 1) / (steps - 1).max(1)).chain([most]).collect();
         kept.sort_unstable();
