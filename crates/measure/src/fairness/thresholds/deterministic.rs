@@ -18,11 +18,11 @@ pub struct GroupThresholds {
 
 /// Thresholds that are tried of a group, evenly in order, and of all groups, of each of which 16 are even so.
 const TRIED: usize = 256;
-const TRIED_OF_ALL: usize = 1024;
+const TRIED_OF_ALL: usize = 4096;
 
 impl GroupThresholds {
     /// The most accurate thresholds under which the rates differ by at most `tolerance` between groups. Of each
-    /// group at most 256 thresholds are tried, evenly over its examples, and the most accurate one; fewer of more than four
+    /// group at most 256 thresholds are tried, evenly over its examples, and the most accurate one; fewer of more than 16
     /// groups, since for equalized odds the time grows with the square of all.
     ///
     /// # Errors
