@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use crate::support::{assert_all_near, assert_near, assert_within, labels, number, numbers};
+use crate::support::{assert_all_near, assert_near, labels, number, numbers};
 
 const WIDTH: Binning = Binning::EqualWidth(15);
 const MASS: Binning = Binning::EqualMass(15);
@@ -74,8 +74,7 @@ fn scores_are_scikit_learns() {
 fn the_temperature_is_scipys_and_improves_calibration() {
     let golden = Golden::read();
     let found = Temperature::fit(golden.logits(), &golden.labels).unwrap();
-    // A search by values finds a minimum to the root of rounding; the value there is as good as ours.
-    assert_within(found.temperature, number(&golden.json["temperature"]), 1e-7);
+    assert_near(found.temperature, number(&golden.json["temperature"]));
     let scaled: Vec<f64> = golden.logits.iter().map(|z| z / found.temperature).collect();
     let rows = Rows::new(&scaled, golden.classes);
     let value = negative_log_likelihood_of_logits(rows, &golden.labels, 0.95).unwrap().value;

@@ -1,4 +1,4 @@
-//! Against scipy (`golden/audit.py`), and whether forecasts hold.
+//! Against scipy and mpmath (`golden/audit.py`), and whether forecasts hold.
 
 use crucible_measure::Bootstrap;
 use crucible_measure::learning_curve::{LearningCurve, NoCurve};
@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use crate::support::{assert_near, assert_within, number, numbers};
+use crate::support::{assert_near, number, numbers};
 
 const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 200, confidence: 0.95 };
 
@@ -23,10 +23,9 @@ fn least_squares_are_scipys() {
         let residual = |(n, error): (&f64, &f64)| (found.law.at(*n) - error).powi(2);
         let cost = 0.5 * sizes.iter().zip(&errors).map(residual).sum::<f64>();
         assert!(cost <= number(&case["cost"]) + 1e-15, "{}: {cost}", case["name"]);
-        // Its search ends where the squares no longer change, which leaves parameters off by the root of rounding.
         let law = [found.law.scale, found.law.exponent, found.law.floor];
-        law.iter().zip(numbers(&case["law"])).for_each(|(ours, theirs)| assert_within(*ours, theirs, 1e-6));
-        assert_within(found.doubling().then.value, number(&case["twice"]), 1e-8);
+        law.iter().zip(numbers(&case["law"])).for_each(|(ours, theirs)| assert_near(*ours, theirs));
+        assert_near(found.doubling().then.value, number(&case["twice"]));
     }
 }
 

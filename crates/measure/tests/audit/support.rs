@@ -17,13 +17,8 @@ pub(crate) fn number(value: &Value) -> f64 {
 /// Equal to 1e-9, absolutely below 1 and relatively above.
 #[track_caller]
 pub(crate) fn assert_near(ours: f64, theirs: f64) {
-    assert_within(ours, theirs, 1e-9);
-}
-
-#[track_caller]
-pub(crate) fn assert_within(ours: f64, theirs: f64, tolerance: f64) {
     let off = (ours - theirs).abs();
-    assert!(off <= tolerance * theirs.abs().max(1.0), "{ours} is not {theirs}, by {off:e}");
+    assert!(off <= 1e-9 * theirs.abs().max(1.0), "{ours} is not {theirs}, by {off:e}");
 }
 
 #[track_caller]

@@ -1,6 +1,6 @@
 """Writes audit.json: what cleanlab, scipy and numpy say about fixed answers, labels and errors.
 
-    pip install cleanlab scipy && python audit.py
+    pip install cleanlab scipy mpmath && python audit.py
 
 The area under the risk-coverage curve is computed from its definition.
 """
@@ -12,9 +12,11 @@ from importlib.metadata import version
 import numpy as np
 from cleanlab.count import compute_confident_joint, get_confident_thresholds
 from cleanlab.rank import get_normalized_margin_for_each_label
+from mpmath import findroot, log, mp, mpf
 from scipy.optimize import least_squares
 from scipy.special import softmax
 
+mp.dps = 40
 rng = np.random.default_rng(20261201)
 
 
@@ -56,13 +58,28 @@ def selective():
             "excess": risks.mean() - best.mean()}
 
 
+def polished(x, errors, start):
+    """Where the gradient is 0, to all digits: the search ends where squares no longer change."""
+    bound = start[2] < 1e-9
+    x, errors = [mpf(float(v)) for v in x], [mpf(float(v)) for v in errors]
+
+    def gradient(a, b, c=mpf(0)):
+        off = [a * v**-b + c - e for v, e in zip(x, errors)]
+        of_a = sum(o * v**-b for o, v in zip(off, x))
+        of_b = sum(o * v**-b * log(v) for o, v in zip(off, x))
+        return [of_a, of_b] if bound else [of_a, of_b, sum(off)]
+
+    found = [float(v) for v in findroot(gradient, [float(v) for v in start[: 2 if bound else 3]], tol=1e-30)]
+    return found + [0.0] if bound else found
+
+
 def curve(name, sizes, errors):
     sizes, errors = np.asarray(sizes, float), np.asarray(errors, float)
     least = sizes.min()
     residuals = lambda x: x[0] * (sizes / least) ** -x[1] + x[2] - errors
     found = min((least_squares(residuals, [s, b, c], bounds=([0, 0.01, 0], [np.inf, 5, np.inf]), xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=20000)
                  for s in (0.1, 1) for b in (0.1, 0.5, 1, 2) for c in (0.001, 0.1)), key=lambda r: r.cost)
-    a, b, c = found.x
+    a, b, c = polished(sizes / least, errors, found.x)
     return {"name": name, "sizes": sizes.tolist(), "errors": errors.tolist(), "cost": found.cost,
             "law": [a * least**b, b, c], "twice": a * (2 * sizes.max() / least) ** -b + c}
 
@@ -70,7 +87,7 @@ def curve(name, sizes, errors):
 n = np.repeat([100, 200, 400, 800, 1600, 3200], 3)
 noise = rng.normal(size=len(n))
 golden = {
-    "source": {name: version(name) for name in ("numpy", "scipy", "cleanlab")},
+    "source": {name: version(name) for name in ("numpy", "scipy", "mpmath", "cleanlab")},
     "labels": labels(), "selective": selective(),
     "curves": [
         curve("with a floor", n, 3 * n**-0.5 + 0.04 + 0.004 * noise),
