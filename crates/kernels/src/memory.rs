@@ -5,7 +5,7 @@ use libmimalloc_sys::{mi_option_set_default, mi_option_t};
 /// `mi_option_purge_delay`, which the bindings have no name for.
 const PURGE_DELAY: mi_option_t = 15;
 
-/// Has mimalloc, where it is the program's allocator, keep freed memory instead of giving it back to the system after 10 ms:
+/// Has mimalloc, where it is the program's allocator, keep freed memory instead of giving it back to the system after a second:
 /// each step of training asks for the same again, and the system clears every page that it hands out. A step of MiniLM takes
 /// a tenth less time. What the environment says (`MIMALLOC_PURGE_DELAY`) has precedence.
 pub fn keep_freed_memory() {
@@ -26,7 +26,7 @@ mod tests {
         #[expect(unsafe_code, reason = "there is no safe binding")]
         let read = || unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };
         // The library's own default, which tells the option from others.
-        assert_eq!(read(), 10);
+        assert_eq!(read(), 1000);
         keep_freed_memory();
         assert_eq!(read(), -1);
     }
