@@ -24,7 +24,6 @@ mod model;
 mod op;
 pub mod prototypes;
 mod quadrature;
-mod solve;
 mod surveys;
 pub mod tables;
 

@@ -38,6 +38,7 @@ pub use classification::{Average, ClassMetrics, Confusion, NotSquare, argmax, to
 pub use clopper_pearson::{clopper_pearson, clopper_pearson_lower, clopper_pearson_upper};
 pub use estimate::Estimate;
 pub use interval::{Interval, Proportion, normal_quantile, wilson};
+pub use linear::Cholesky;
 pub use mean::Mean;
 pub use mean_interval::mean_interval;
 pub use median::median;

@@ -1,3 +1,4 @@
+use crucible_measure::Cholesky;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
@@ -10,7 +11,6 @@ use crate::{
     draws::order,
     error::at_least,
     groups::Groups,
-    solve::Cholesky,
 };
 
 /// Shapley values of the parts of an input: the least-squares fit of the score by which parts are there, weighted by the

@@ -1,3 +1,4 @@
+use crucible_measure::Cholesky;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
@@ -8,7 +9,6 @@ use crate::{
     Attribution, Baseline, Examples, ExplainError, Model,
     error::{at_least, positive},
     groups::Groups,
-    solve::Cholesky,
 };
 
 /// The coefficients of a linear model of the score by which parts of the input are there: weighted ridge regression over

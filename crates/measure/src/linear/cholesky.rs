@@ -1,13 +1,18 @@
 /// The lower factor L of a symmetric positive definite matrix A = LLᵀ.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Cholesky {
+pub struct Cholesky {
     lower: Vec<f64>,
     size: usize,
 }
 
 impl Cholesky {
     /// Factors `matrix` `[size, size]`, of which the lower triangle is read; `None` where it is not positive definite.
-    pub(crate) fn new(mut matrix: Vec<f64>, size: usize) -> Option<Self> {
+    ///
+    /// # Panics
+    ///
+    /// If there are not `size · size` values.
+    #[must_use]
+    pub fn new(mut matrix: Vec<f64>, size: usize) -> Option<Self> {
         assert_eq!(matrix.len(), size * size, "a square matrix");
         for i in 0..size {
             for j in 0..=i {
@@ -24,7 +29,8 @@ impl Cholesky {
     }
 
     /// L⁻¹ times the right side, whose squared length is that of A⁻¹: rᵀA⁻¹r.
-    pub(crate) fn whiten(&self, right: &[f64]) -> Vec<f64> {
+    #[must_use]
+    pub fn whiten(&self, right: &[f64]) -> Vec<f64> {
         let mut x = right.to_vec();
         for i in 0..self.size {
             let row = &self.lower[i * self.size..][..=i];
@@ -34,7 +40,8 @@ impl Cholesky {
     }
 
     /// A⁻¹ times the right side.
-    pub(crate) fn solve(&self, right: &[f64]) -> Vec<f64> {
+    #[must_use]
+    pub fn solve(&self, right: &[f64]) -> Vec<f64> {
         let (lower, size) = (&self.lower, self.size);
         let mut x = self.whiten(right);
         for i in (0..size).rev() {

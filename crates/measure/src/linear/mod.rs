@@ -3,7 +3,7 @@
 mod cholesky;
 mod eigen;
 
-pub(crate) use cholesky::Cholesky;
+pub use cholesky::Cholesky;
 pub(crate) use eigen::SymmetricEigen;
 
 /// Σ aᵢbᵢ.
