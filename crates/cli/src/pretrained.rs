@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::{error::CliError, run::RunConfig};
 
-const CONFIG: &str = "config.json";
+pub(crate) const CONFIG: &str = "config.json";
 
 /// Whether a folder is one of Hugging Face's.
 pub(crate) fn is_folder(folder: &Path) -> bool {
@@ -27,7 +27,15 @@ pub(crate) fn is_folder(folder: &Path) -> bool {
 /// The text of a folder's config.json.
 pub(crate) fn config(folder: &Path) -> Result<String, CliError> {
     let path = folder.join(CONFIG);
-    std::fs::read_to_string(&path).map_err(|source| CliError::File { action: "read", path, source })
+    let bytes = std::fs::read(&path).map_err(|source| CliError::File {
+        action: "read",
+        path: path.clone(),
+        source,
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let source = PretrainedError::Config(error.to_string());
+        CliError::Pretrained { path, source }
+    })
 }
 
 /// Reads a folder of Hugging Face's.

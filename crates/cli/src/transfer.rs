@@ -270,9 +270,9 @@ impl Transfer {
 
     /// How many parameters of a network are trained on, of how many.
     pub(crate) fn parameters(&self, network: &Network, features: usize, device: &Device) -> Parameters {
-        let whole = network.clone();
         // What is drawn does not matter.
-        let adapted = self.mode.way().adapted(whole, &mut adapters_of(0)).unwrap_or_else(|_| network.clone());
-        Parameters::of(&self.mode, &Places::new(&adapted, features, device))
+        let adapted = self.mode.way().adapted(network.clone(), &mut adapters_of(0));
+        let places = Places::new(adapted.as_ref().unwrap_or(network), features, device);
+        Parameters::of(&self.mode, &places)
     }
 }

@@ -138,7 +138,7 @@ impl Ordinary {
 impl UpdateRule for Ordinary {
     fn begin(&mut self, batches: &Batches<'_>, _: &RunFolder, _: u64) -> Result<(), TrainError> {
         // Networks of texts have many small layers, and none that looks at a batch as a whole.
-        let divisible = batches.examples.lengths().is_some() && self.objective.is_plain();
+        let divisible = batches.examples.excerpts().is_some() && self.objective.is_plain();
         self.threads = if divisible && !batches.full_batch { SideBySide::new() } else { None };
         Ok(())
     }
@@ -167,10 +167,10 @@ impl UpdateRule for Ordinary {
         moment: Moment,
     ) -> Result<(f64, GradientsParams), TrainError> {
         let (step, progress) = (moment.step, moment.progress);
-        let mut draws = Draws { tap: batches.tap(step), rng: batches.stream("objective", step), progress };
         if let Some(threads) = self.threads.as_ref().filter(|threads| indices.len() >= 2 * threads.parts()) {
             return Ok(in_parts(threads, network, batches, indices, step));
         }
+        let mut draws = Draws { tap: batches.tap(step), rng: batches.stream("objective", step), progress };
         if !batches.full_batch {
             return Ok(self.backward(network, batches, indices, 1.0, &mut draws));
         }

@@ -10,13 +10,11 @@ use crucible_models::{
         Bert, TokenPooling,
         hugging_face::{Pretrained, PretrainedError},
     },
-    weights,
 };
 use serde_json::Value;
 
-use crate::error::CliError;
+use crate::{error::CliError, pretrained};
 
-const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
 const POOLING: &str = "1_Pooling/config.json";
 /// Where the number of tokens stands that texts are cut to.
@@ -38,18 +36,15 @@ impl Folder {
         pooling: Option<TokenPooling>,
         max_tokens: Option<u32>,
     ) -> Result<Self, CliError> {
-        for name in [CONFIG, TOKENIZER] {
+        let config = pretrained::CONFIG;
+        for name in [config, TOKENIZER] {
             if !root.join(name).is_file() {
-                let needs = format!("it has no {name}; needed are {CONFIG}, {TOKENIZER} and the weights");
+                let needs = format!("it has no {name}; needed are {config}, {TOKENIZER} and the weights");
                 let problem = if root.is_dir() { needs } else { "there is no such folder".to_owned() };
                 return Err(CliError::NoModel { path: root.to_owned(), problem });
             }
         }
-        let fail = |name| move |source| CliError::Pretrained { path: root.join(name), source };
-        let config = String::from_utf8(read(root, CONFIG)?)
-            .map_err(|error| fail(CONFIG)(PretrainedError::Config(error.to_string())))?;
-        let opened = weights::open(root)?;
-        let mut pretrained = Pretrained::read(&config, opened.state).map_err(fail(CONFIG))?;
+        let mut pretrained = pretrained::read(root)?;
         if let Some(pooling) = pooling.map_or_else(|| saved_pooling(root), |given| Ok(Some(given)))? {
             pretrained.config.pooling = pooling;
         }

@@ -17,10 +17,9 @@ use sha2::{Digest, Sha256};
 use crate::{
     error::CliError,
     output::{Output, Status},
-    pretrained,
+    pretrained::{self, CONFIG},
 };
 
-const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
 /// The key of `config.json` under which the SHA-256 of each adapter's file stands that was merged.
 const MERGED: &str = "merged_adapters";

@@ -60,12 +60,8 @@ impl Names {
     /// One of our tensors as theirs.
     pub(super) fn split(&self, ours: &str, tensor: &HostTensor) -> State {
         let names = self.theirs(ours);
-        let rows = tensor.shape[0] / names.len();
-        let parts = tensor.values.chunks_exact(tensor.values.len() / names.len()).map(|values| HostTensor {
-            shape: [&[rows], &tensor.shape[1..]].concat(),
-            values: values.to_vec(),
-        });
-        names.into_iter().zip(parts).collect()
+        let count = names.len();
+        names.into_iter().zip(tensor.parts(count)).collect()
     }
 
     /// The parameters that a file keeps as a whole: these, and those that belong to a head of theirs.

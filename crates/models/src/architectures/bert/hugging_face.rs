@@ -133,16 +133,8 @@ impl Family {
         let head = state.contains_key("head.weight");
         let tensors = state.iter().flat_map(|(name, tensor)| {
             let names = self.full_names(name, head).expect("a parameter of this network");
-            let rows = tensor.shape[0] / names.len();
-            let parts: Vec<HostTensor> = tensor
-                .values
-                .chunks_exact(tensor.values.len() / names.len())
-                .map(|values| HostTensor {
-                    shape: [&[rows], &tensor.shape[1..]].concat(),
-                    values: values.to_vec(),
-                })
-                .collect();
-            names.into_iter().zip(parts)
+            let count = names.len();
+            names.into_iter().zip(tensor.parts(count))
         });
         tensors.collect()
     }
