@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 use crucible_report::{
-    Bar, BarChart, Bound, Chart, Column, ConfusionMatrix, Fact, Figure, Gallery, Level, Limit, LineChart,
-    Note, Picture, Png, Report, Section, Series, Table, Value, Verdict, to_html, to_json, to_markdown,
+    Bar, BarChart, Bound, Card, Chart, Column, ConfusionMatrix, Fact, Figure, Gallery, Level, Limit,
+    LineChart, Measure, Note, Outcome, Picture, Png, Report, Section, Series, Table, Value, Verdict, to_html,
+    to_json, to_markdown,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -29,7 +30,7 @@ fn report() -> Result<Report, Box<dyn Error>> {
     );
     report.created = "2026-03-14 09:26 UTC".to_owned();
     report.verdict = Some(Verdict {
-        passed: false,
+        outcome: Outcome::Fail,
         text: "One of two limits is broken: accuracy under the worst corruption.".to_owned(),
         measured: None,
         limit: None,
@@ -39,6 +40,7 @@ fn report() -> Result<Report, Box<dyn Error>> {
     report.add_highlight("Test loss", Value::number(0.0482, 4), "cross-entropy, nats");
     report.add_highlight("Parameters", Value::count(21_840), "85 KiB on disk");
     report.add_highlight("Training time", Value::quantity(74.3, 1, "s"), "10 epochs, 2 threads");
+    report.cards = cards();
     report.facts = vec![
         Fact::new("Architecture", "cnn-small"),
         Fact::new("Seed", Value::text("1729")),
@@ -51,6 +53,56 @@ fn report() -> Result<Report, Box<dyn Error>> {
     ];
     report.sections = vec![training(), accuracy_section(&counts, accuracy), mistakes()?, corruptions()];
     Ok(report)
+}
+
+fn cards() -> Vec<Card> {
+    let measure = |label: &str, outcome, value, bound, limit, text: &str| Measure {
+        label: label.to_owned(),
+        outcome,
+        value,
+        limit: Limit { bound, value: limit },
+        text: text.to_owned(),
+        section: "accuracy".to_owned(),
+    };
+    let percent = |value, ends| Value::percent_interval(Some(value), ends, 1);
+    let accuracy = measure(
+        "Accuracy",
+        Outcome::Pass,
+        percent(0.9847, [0.9821, 0.9869]),
+        Bound::AtLeast,
+        Value::percent(0.97, 0),
+        "Of 1,000 unseen digits the network reads 985 rightly.",
+    );
+    let calibration = measure(
+        "Calibration error",
+        Outcome::Undecided,
+        percent(0.011, [0.004, 0.023]),
+        Bound::AtMost,
+        Value::percent(0.02, 0),
+        "Its probabilities are 1.1 points off on average; there are too few examples to say whether that is enough.",
+    );
+    let corruption = measure(
+        "Worst corruption",
+        Outcome::Fail,
+        percent(0.61, [0.58, 0.64]),
+        Bound::AtLeast,
+        Value::percent(0.8, 0),
+        "In fog it reads 61 of 100.",
+    );
+    let sex = measure(
+        "Equalized odds",
+        Outcome::Skipped,
+        Value::Missing,
+        Bound::AtMost,
+        Value::number(0.1, 2),
+        "Pictures have no column `sex`.",
+    );
+    let card = |title: &str, outcome, measures| Card { title: title.to_owned(), outcome, measures };
+    vec![
+        card("Performance", Outcome::Pass, vec![accuracy]),
+        card("Generalization", Outcome::Fail, vec![calibration, corruption]),
+        card("Fairness", Outcome::Skipped, vec![sex]),
+    ]
 }
 
 fn training() -> Section {
@@ -116,7 +168,7 @@ fn accuracy_section(counts: &[Vec<u64>], accuracy: Value) -> Section {
         "Measured on the test images, which took no part in training or in any choice. Intervals are Wilson's at 95%.",
     );
     section.verdict = Some(Verdict {
-        passed: true,
+        outcome: Outcome::Pass,
         text: "Accuracy on the test images".to_owned(),
         measured: Some(accuracy),
         limit: Some(Limit { bound: Bound::AtLeast, value: Value::percent(0.98, 1) }),
@@ -215,7 +267,7 @@ fn corruptions() -> Section {
         text: "Fog was never part of training. Do not rely on this network outdoors.".to_owned(),
     });
     section.verdict = Some(Verdict {
-        passed: false,
+        outcome: Outcome::Fail,
         text: "Accuracy under the worst corruption".to_owned(),
         measured: Some(Value::percent(0.637, 1)),
         limit: Some(Limit { bound: Bound::AtLeast, value: Value::percent(0.9, 1) }),

@@ -1,12 +1,15 @@
 //! The report as one HTML file: no script, no external resource, readable on paper, on a phone and in the dark.
 
 mod block;
+mod card;
 mod figure;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::html::block::{block, facts, value};
-use crate::schema::{Bound, Highlight, Report, Section, Verdict};
+use crate::html::card::cards;
+use crate::outcome::Outcome;
+use crate::schema::{Highlight, Report, Section, Verdict};
 
 const STYLE: &str = include_str!("html/style.css");
 
@@ -31,7 +34,7 @@ pub fn to_html(report: &Report) -> String {
             }
             body {
                 div.page.with-contents[contents] {
-                    (header(report))
+                    (header(report, &anchors))
                     @if contents {
                         (table_of_contents(&report.sections, &anchors))
                     }
@@ -47,7 +50,7 @@ pub fn to_html(report: &Report) -> String {
     .into_string()
 }
 
-fn header(report: &Report) -> Markup {
+fn header(report: &Report, anchors: &[String]) -> Markup {
     html! {
         header {
             @if !report.created.is_empty() {
@@ -67,6 +70,7 @@ fn header(report: &Report) -> Markup {
                     }
                 }
             }
+            (cards(&report.cards, |id| anchor_of(id, report, anchors)))
             @if !report.facts.is_empty() {
                 (facts(&report.facts))
             }
@@ -98,7 +102,7 @@ fn table_of_contents(sections: &[Section], anchors: &[String]) -> Markup {
                     li {
                         a href={ "#" (anchor) } { (section.title) }
                         @if let Some(verdict) = &section.verdict {
-                            " " (mark(verdict.passed))
+                            " " (mark(verdict.outcome))
                         }
                     }
                 }
@@ -123,10 +127,9 @@ fn section(section: &Section, anchor: &str) -> Markup {
 }
 
 fn verdict(verdict: &Verdict) -> Markup {
-    let class = if verdict.passed { "verdict passed" } else { "verdict failed" };
     html! {
-        div class=(class) {
-            p { (mark(verdict.passed)) " " (verdict.text) }
+        div class={ "verdict " (verdict.outcome.class()) } {
+            p { (mark(verdict.outcome)) " " (verdict.text) }
             @if verdict.measured.is_some() || verdict.limit.is_some() {
                 p.measured {
                     @if let Some(measured) = &verdict.measured {
@@ -135,11 +138,7 @@ fn verdict(verdict: &Verdict) -> Markup {
                     }
                     @if let Some(limit) = &verdict.limit {
                         span {
-                            @match limit.bound {
-                                Bound::AtLeast => "limit ≥ ",
-                                Bound::AtMost => "limit ≤ ",
-                            }
-                            b { (value(&limit.value)) }
+                            "limit " (limit.bound.sign()) " " b { (value(&limit.value)) }
                         }
                     }
                 }
@@ -148,15 +147,14 @@ fn verdict(verdict: &Verdict) -> Markup {
     }
 }
 
-/// Passed or failed in words, for colour alone does not reach everyone.
-fn mark(passed: bool) -> Markup {
-    html! {
-        @if passed {
-            span.mark.passed { "✓ Pass" }
-        } @else {
-            span.mark.failed { "✗ Fail" }
-        }
-    }
+fn mark(outcome: Outcome) -> Markup {
+    html! { span class={ "mark " (outcome.class()) } { (outcome.mark()) } }
+}
+
+/// The anchor of the section with this id.
+fn anchor_of<'a>(id: &str, report: &Report, anchors: &'a [String]) -> Option<&'a str> {
+    let at = report.sections.iter().position(|section| section.id == id)?;
+    Some(&anchors[at])
 }
 
 /// One anchor per section, from its id: unique, and safe in a URL.

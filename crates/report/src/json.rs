@@ -4,6 +4,9 @@ use serde::Deserialize;
 
 use crate::schema::{Report, VERSION};
 
+/// The oldest version that can be read: 1 had verdicts of two outcomes, and no cards.
+const OLDEST: u32 = 1;
+
 /// Why a text is not a report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -11,7 +14,7 @@ pub enum ReadError {
     #[error("not a report: {0}")]
     Invalid(#[from] serde_json::Error),
     /// The report has a schema that this program does not know.
-    #[error("the report has schema version {found}, and this program reads version {VERSION}")]
+    #[error("the report has schema version {found}, and this program reads versions {OLDEST} to {VERSION}")]
     Version {
         /// The version that the report names.
         found: u32,
@@ -30,7 +33,7 @@ pub fn to_json(report: &Report) -> String {
     text
 }
 
-/// Reads what [`to_json`] wrote, every number to its last bit.
+/// Reads what [`to_json`] wrote, every number to its last bit, also that of an older program.
 ///
 /// # Errors
 ///
@@ -42,8 +45,8 @@ pub fn from_json(text: &str) -> Result<Report, ReadError> {
     }
     // First by itself: a report of another version may fail to parse for reasons that would only mislead.
     let Head { version: found } = serde_json::from_str(text)?;
-    if found != VERSION {
+    if !(OLDEST..=VERSION).contains(&found) {
         return Err(ReadError::Version { found });
     }
-    Ok(serde_json::from_str(text)?)
+    Ok(Report { version: VERSION, ..serde_json::from_str(text)? })
 }

@@ -24,6 +24,7 @@ mod html;
 mod json;
 mod markdown;
 mod number;
+mod outcome;
 mod picture;
 mod schema;
 mod svg;
@@ -33,10 +34,11 @@ pub use html::to_html;
 pub use json::{ReadError, from_json, to_json};
 pub use markdown::to_markdown;
 pub use number::Number;
+pub use outcome::Outcome;
 pub use picture::{Picture, Png};
 pub use schema::{
-    Align, Bar, BarChart, Block, Bound, Chart, Column, ConfusionMatrix, Fact, Figure, Gallery, Highlight,
-    Level, Limit, LineChart, Note, Report, Section, Series, Table, VERSION, Verdict,
+    Align, Bar, BarChart, Block, Bound, Card, Chart, Column, ConfusionMatrix, Fact, Figure, Gallery,
+    Highlight, Level, Limit, LineChart, Measure, Note, Report, Section, Series, Table, VERSION, Verdict,
 };
 pub use svg::to_svg;
 pub use value::Value;

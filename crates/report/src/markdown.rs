@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::schema::{
-    Align, BarChart, Block, Bound, Chart, Column, ConfusionMatrix, Fact, Figure, Level, LineChart, Report,
-    Table, Verdict,
+    Align, BarChart, Block, Card, Chart, Column, ConfusionMatrix, Fact, Figure, Level, LineChart, Measure,
+    Report, Table, Verdict,
 };
 use crate::value::Value;
 
@@ -23,6 +23,7 @@ pub fn to_markdown(report: &Report) -> String {
         let (label, detail) = (escape(&highlight.label), format!("{detail}{}", escape(&highlight.detail)));
         push(&mut out, format_args!("- **{label}**: {}{detail}\n", value(&highlight.value)));
     }
+    cards(&mut out, &report.cards);
     facts(&mut out, &report.facts);
     for section in &report.sections {
         push(&mut out, format_args!("\n## {}\n", escape(&section.title)));
@@ -69,19 +70,30 @@ fn block(out: &mut String, block: &Block) {
 
 fn verdict(out: &mut String, verdict: Option<&Verdict>) {
     let Some(verdict) = verdict else { return };
-    let mut text =
-        format!("**{}**: {}", if verdict.passed { "✓ Pass" } else { "✗ Fail" }, escape(&verdict.text));
+    let mut text = format!("**{}**: {}", verdict.outcome.mark(), escape(&verdict.text));
     if let Some(measured) = &verdict.measured {
         push(&mut text, format_args!("; measured {}", value(measured)));
     }
     if let Some(limit) = &verdict.limit {
-        let sign = match limit.bound {
-            Bound::AtLeast => "≥",
-            Bound::AtMost => "≤",
-        };
-        push(&mut text, format_args!("; limit {sign} {}", value(&limit.value)));
+        push(&mut text, format_args!("; limit {} {}", limit.bound.sign(), value(&limit.value)));
     }
     paragraph(out, &text);
+}
+
+/// One table of all that had a limit.
+fn cards(out: &mut String, cards: &[Card]) {
+    let names = [Column::left("Concern"), Column::left("Measure"), Column::left("Verdict")];
+    let columns = names.into_iter().chain(["Measured", "Limit"].map(Column::right)).collect();
+    let row = |card: &Card, measure: &Measure| {
+        let limit = format!("{} {}", measure.limit.bound.sign(), measure.limit.value);
+        let words = [&*card.title, &measure.label, measure.outcome.mark()].map(Value::text);
+        words.into_iter().chain([measure.value.clone(), Value::text(limit)]).collect()
+    };
+    let rows: Vec<_> =
+        cards.iter().flat_map(|card| card.measures.iter().map(move |measure| row(card, measure))).collect();
+    if !rows.is_empty() {
+        table(out, &Table { columns, rows, caption: String::new() });
+    }
 }
 
 fn facts(out: &mut String, facts: &[Fact]) {

@@ -5,11 +5,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::number::Number;
+use crate::outcome::{self, Outcome};
 use crate::picture::Picture;
 use crate::value::Value;
 
 /// The version of the schema, raised whenever a reader of the previous one would misread a report.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Report {
     pub created: String,
     /// The few numbers that matter most, shown large.
     pub highlights: Vec<Highlight>,
+    /// What was held against limits, by concern. Reports from before there were cards are read as having none.
+    #[serde(default)]
+    pub cards: Vec<Card>,
     /// The circumstances: data, seed, versions, machine.
     pub facts: Vec<Fact>,
     /// The findings.
@@ -41,6 +45,35 @@ pub struct Highlight {
     pub value: Value,
     /// A few words on how it came about; may be empty.
     pub detail: String,
+}
+
+/// One concern, and all that was held against a limit for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// The concern.
+    pub title: String,
+    /// What became of the whole.
+    pub outcome: Outcome,
+    /// Each limit.
+    pub measures: Vec<Measure>,
+}
+
+/// One measured value, and its limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    /// What was measured.
+    pub label: String,
+    /// Whether the limit was kept.
+    pub outcome: Outcome,
+    /// The value; [`Value::Missing`] where there is none.
+    pub value: Value,
+    /// What it was held against.
+    pub limit: Limit,
+    /// What it means, in a sentence.
+    pub text: String,
+    /// The id of the section that tells more; may be empty.
+    #[serde(default)]
+    pub section: String,
 }
 
 /// A name and its value.
@@ -68,8 +101,9 @@ pub struct Section {
 /// Whether a limit was kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// Whether it was.
-    pub passed: bool,
+    /// Whether it was. Reports from before there were four outcomes have `passed`, which is true or false.
+    #[serde(alias = "passed", deserialize_with = "outcome::read")]
+    pub outcome: Outcome,
     /// The judgement in words.
     pub text: String,
     /// What was measured, where it is one value.
@@ -268,6 +302,7 @@ impl Report {
             verdict: None,
             created: String::new(),
             highlights: Vec::new(),
+            cards: Vec::new(),
             facts: Vec::new(),
             sections: Vec::new(),
         }
@@ -276,6 +311,16 @@ impl Report {
     /// Appends a number that matters.
     pub fn add_highlight(&mut self, label: impl Into<String>, value: Value, detail: impl Into<String>) {
         self.highlights.push(Highlight { label: label.into(), value, detail: detail.into() });
+    }
+}
+
+impl Bound {
+    /// `≥` or `≤`.
+    pub(crate) fn sign(self) -> &'static str {
+        match self {
+            Self::AtLeast => "≥",
+            Self::AtMost => "≤",
+        }
     }
 }
 

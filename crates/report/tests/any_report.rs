@@ -15,7 +15,7 @@ use pulldown_cmark::{Event, Options, Parser};
 use scraper::{Html, Selector};
 
 /// The only elements that the page consists of.
-const ELEMENTS: &str = "html head meta title style body div header nav main section aside h1 h2 p a b i strong span \
+const ELEMENTS: &str = "html head meta title style body div header nav main section article aside h1 h2 h3 p a b i strong span \
     ol ul li dl dt dd table caption thead tbody tr th td figure figcaption details summary img svg polyline line circle \
     text";
 
@@ -149,12 +149,13 @@ fn json_begins_with_its_version_and_is_stable() {
     let mut report = Report::new("A", "B");
     report.sections.push(Section::new("c", "C").paragraph("D"));
     let json = r#"{
-  "version": 1,
+  "version": 2,
   "title": "A",
   "summary": "B",
   "verdict": null,
   "created": "",
   "highlights": [],
+  "cards": [],
   "facts": [],
   "sections": [
     {
@@ -172,6 +173,8 @@ fn json_begins_with_its_version_and_is_stable() {
 }
 "#;
     assert_eq!(to_json(&report), json);
+    let first = json.replace("\"version\": 2", "\"version\": 1").replace("  \"cards\": [],\n", "");
+    assert_eq!(from_json(&first).unwrap(), report, "the first version had no cards");
 }
 
 #[test]

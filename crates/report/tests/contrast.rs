@@ -44,7 +44,16 @@ fn the_contrast_formula_is_that_of_wcag() {
 fn words_and_lines_stand_out_in_both_themes() {
     for (theme, depth) in themes().into_iter().zip([0.6, 0.65]) {
         for ground in ["--paper", "--panel"] {
-            for text in ["--ink", "--soft", "--accent", "--passed", "--failed", "--warning"] {
+            for text in [
+                "--ink",
+                "--soft",
+                "--accent",
+                "--passed",
+                "--failed",
+                "--warning",
+                "--undecided",
+                "--skipped",
+            ] {
                 let ratio = contrast(theme[text], theme[ground]);
                 assert!(ratio >= 4.5, "{text} on {ground}: {ratio:.2}");
             }

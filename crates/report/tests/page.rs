@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails by panicking")]
 
 use crucible_report::{
-    Bar, BarChart, Bound, Chart, Column, ConfusionMatrix, Fact, Figure, Gallery, Level, Limit, LineChart,
-    Note, Picture, Png, Report, Section, Series, Table, Value, Verdict, to_html, to_markdown, to_svg,
+    Bar, BarChart, Bound, Card, Chart, Column, ConfusionMatrix, Fact, Figure, Gallery, Level, Limit,
+    LineChart, Measure, Note, Outcome, Picture, Png, Report, Section, Series, Table, Value, Verdict, to_html,
+    to_markdown, to_svg,
 };
 use scraper::{ElementRef, Html, Selector};
 
@@ -36,7 +37,7 @@ fn the_head_carries_title_verdict_highlights_and_facts() {
     let mut report = Report::new("A title", "A summary.");
     report.created = "2026-01-31".to_owned();
     report.verdict = Some(Verdict {
-        passed: false,
+        outcome: Outcome::Fail,
         text: "A limit is broken".to_owned(),
         measured: Some(Value::percent_interval(Some(0.5), [0.25, 0.75], 0)),
         limit: Some(Limit { bound: Bound::AtMost, value: Value::number(0.1, 1) }),
@@ -61,6 +62,37 @@ fn the_head_carries_title_verdict_highlights_and_facts() {
     );
     assert!(markdown.contains("- **Loss**: 1,234.5 nats — test\n"), "{markdown}");
     assert!(markdown.contains("| Fact | Value |\n| --- | --- |\n| Seed | 7 |\n"), "{markdown}");
+}
+
+#[test]
+fn a_card_shows_each_limit_with_what_was_measured() {
+    let measure = |outcome, value| Measure {
+        label: "Error".to_owned(),
+        outcome,
+        value,
+        limit: Limit { bound: Bound::AtMost, value: Value::number(0.1, 2) },
+        text: "Small.".to_owned(),
+        section: "One".to_owned(),
+    };
+    let measures = vec![
+        measure(Outcome::Pass, Value::interval(Some(0.05), [0.04, 0.06], 2)),
+        measure(Outcome::Skipped, Value::Missing),
+    ];
+    let mut report = Report::new("Gate", "");
+    report.cards.push(Card { title: "Concern".to_owned(), outcome: Outcome::Undecided, measures });
+    report.sections.push(Section::new("One", "One"));
+    let document = Html::parse_document(&to_html(&report));
+    assert_eq!(texts(&document, ".card.undecided h3"), ["Concern ? Undecided"]);
+    assert_eq!(texts(&document, ".measure .label"), ["Error ✓ Pass", "Error – Skipped"]);
+    assert_eq!(texts(&document, ".measure > .number"), ["0.05 0.04–0.06", "–"]);
+    assert_eq!(texts(&document, ".measure > .limit"), ["limit ≤ 0.10"; 2]);
+    let links: Vec<_> = all(&document, ".measure a").iter().filter_map(|link| link.attr("href")).collect();
+    assert_eq!(links, ["#one"; 2]);
+    // From 0.04 to the limit, with room of 0.15 of that at both ends.
+    let lines: Vec<_> = all(&document, ".gauge div").iter().filter_map(|part| part.attr("style")).collect();
+    assert_eq!(lines, ["left:11.54%;width:25.64%", "left:24.36%", "left:88.46%"]);
+    let markdown = to_markdown(&report);
+    assert!(markdown.contains("| Concern | Error | ✓ Pass | 0.05 (0.04–0.06) | ≤ 0.10 |"), "{markdown}");
 }
 
 #[test]

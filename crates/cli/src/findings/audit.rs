@@ -135,7 +135,7 @@ impl Audit {
         }
         if let (Some(claim), Some(passed)) = (&self.claim, self.passed()) {
             section.verdict = Some(Verdict {
-                passed,
+                outcome: passed.into(),
                 text: self.sentence(),
                 measured: Some(number(self.bound)),
                 limit: Some(Limit { bound: Bound::AtMost, value: number(claim.epsilon) }),

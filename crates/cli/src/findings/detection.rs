@@ -139,7 +139,7 @@ impl Detection<'_> {
             ));
         }
         section.verdict = Some(Verdict {
-            passed: self.flagged().is_empty(),
+            outcome: self.flagged().is_empty().into(),
             text: self.verdict(),
             measured: None,
             limit: None,

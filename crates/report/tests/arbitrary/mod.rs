@@ -1,8 +1,9 @@
 //! Reports of any content, with texts and numbers chosen to break things.
 
 use crucible_report::{
-    Align, Bar, BarChart, Block, Bound, Chart, Column, ConfusionMatrix, Fact, Figure, Gallery, Highlight,
-    Level, Limit, LineChart, Note, Number, Picture, Png, Report, Section, Series, Table, Value, Verdict,
+    Align, Bar, BarChart, Block, Bound, Card, Chart, Column, ConfusionMatrix, Fact, Figure, Gallery,
+    Highlight, Level, Limit, LineChart, Measure, Note, Number, Outcome, Picture, Png, Report, Section,
+    Series, Table, Value, Verdict,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -45,10 +46,36 @@ fn fact() -> impl Strategy<Value = Fact> {
 }
 
 fn verdict() -> impl Strategy<Value = Verdict> {
+    (outcome(), text(), option::of(value()), option::of(limit()))
+        .prop_map(|(outcome, text, measured, limit)| Verdict { outcome, text, measured, limit })
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    use Outcome::{Fail, Pass, Skipped, Undecided};
+    prop::sample::select(vec![Pass, Fail, Undecided, Skipped])
+}
+
+fn limit() -> impl Strategy<Value = Limit> {
     let bound = prop_oneof![Just(Bound::AtLeast), Just(Bound::AtMost)];
-    let limit = (bound, value()).prop_map(|(bound, value)| Limit { bound, value });
-    (any::<bool>(), text(), option::of(value()), option::of(limit))
-        .prop_map(|(passed, text, measured, limit)| Verdict { passed, text, measured, limit })
+    (bound, value()).prop_map(|(bound, value)| Limit { bound, value })
+}
+
+fn card() -> impl Strategy<Value = Card> {
+    let measure = (text(), outcome(), value(), limit(), text(), text()).prop_map(
+        |(label, outcome, value, limit, text, section)| Measure {
+            label,
+            outcome,
+            value,
+            limit,
+            text,
+            section,
+        },
+    );
+    (text(), outcome(), vec(measure, 0..3)).prop_map(|(title, outcome, measures)| Card {
+        title,
+        outcome,
+        measures,
+    })
 }
 
 fn table() -> impl Strategy<Value = Table> {
@@ -108,11 +135,12 @@ pub(crate) fn report() -> impl Strategy<Value = Report> {
     let highlight =
         (text(), value(), text()).prop_map(|(label, value, detail)| Highlight { label, value, detail });
     let head = (text(), text(), option::of(verdict()), text());
-    (head, vec(highlight, 0..3), vec(fact(), 0..3), vec(section, 0..4)).prop_map(
-        |((title, summary, verdict, created), highlights, facts, sections)| Report {
+    (head, vec(highlight, 0..3), vec(card(), 0..3), vec(fact(), 0..3), vec(section, 0..4)).prop_map(
+        |((title, summary, verdict, created), highlights, cards, facts, sections)| Report {
             verdict,
             created,
             highlights,
+            cards,
             facts,
             sections,
             ..Report::new(title, summary)
