@@ -2,6 +2,7 @@
 //!
 //! Each verb is a file of [`commands`]; what it says goes through [`output`], which alone prints.
 
+mod audit;
 mod commands;
 mod distill;
 mod error;
@@ -32,8 +33,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Trains neural networks and puts them to the test.
 ///
-/// Exit status: 0 done; 1 it failed, or a target was not met; 2 wrong use or a faulty recipe; 130 stopped by Ctrl-C,
-/// with everything saved.
+/// Exit status: 0 done; 1 it failed, or a target or limit was not met; 2 wrong use or a faulty recipe; 3 an audit could not
+/// decide; 130 stopped by Ctrl-C, with everything saved.
 #[derive(Debug, Parser)]
 #[command(name = "crucible", version, max_term_width = 100)]
 struct Cli {

@@ -16,6 +16,8 @@ pub(crate) enum Status {
     Done,
     /// A target or limit was not met.
     NotMet,
+    /// No limit is known to be broken, and not all are known to be kept.
+    Undecided,
     /// Stopped by Ctrl-C, everything saved.
     Interrupted,
 }
@@ -25,6 +27,7 @@ impl From<Status> for ExitCode {
         Self::from(match status {
             Status::Done => 0,
             Status::NotMet => 1,
+            Status::Undecided => 3,
             Status::Interrupted => 130,
         })
     }

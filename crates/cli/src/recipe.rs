@@ -11,7 +11,7 @@ use crucible_train::{RunFolder, TrainConfig, run_folder::name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::CliError, poison::Poison, pretrained, transfer::Transfer};
+use crate::{audit::Limits, error::CliError, poison::Poison, pretrained, transfer::Transfer};
 
 /// What to train, on what, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +39,9 @@ pub(crate) struct Recipe {
     /// A backdoor to plant in the training data, for research; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) poison: Option<Poison>,
+    /// What `crucible audit` holds the trained network against; nothing by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) audit: Option<Limits>,
 }
 
 impl Recipe {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Phase, PrivacyError, draws::KEY};
 
 /// The ledger's place in a run folder.
-const LEDGER: &str = "privacy/ledger.json";
+pub const LEDGER: &str = "privacy/ledger.json";
 /// The place of the key of its last entry.
 const KEY_FILE: &str = "privacy/key.json";
 /// Raised whenever the ledger changes its meaning.

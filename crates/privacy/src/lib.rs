@@ -19,5 +19,5 @@ pub mod shadows;
 pub use dp_sgd::{ACCOUNTANT, DpSgd, Plan, Problem};
 pub use draws::{Draws, Noise};
 pub use error::{PrivacyError, Refused};
-pub use ledger::{Entry, Ledger};
+pub use ledger::{Entry, LEDGER, Ledger};
 pub use phase::Phase;

@@ -165,7 +165,7 @@ fn attack(args: &Args, output: &Output) -> Result<Status, CliError> {
 
 /// Inputs that lie in the valid range; those of a table are cut to it where the split reaches further than the training
 /// split did.
-pub(super) fn valid_inputs(examples: &Examples, count: usize, [low, high]: [f32; 2]) -> Vec<f32> {
+pub(crate) fn valid_inputs(examples: &Examples, count: usize, [low, high]: [f32; 2]) -> Vec<f32> {
     let mut inputs = view::inputs(examples, 0..count);
     inputs.iter_mut().for_each(|value| *value = value.clamp(low, high));
     inputs

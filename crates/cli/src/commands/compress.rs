@@ -1,5 +1,5 @@
 mod files;
-mod integers;
+pub(crate) mod integers;
 mod plan;
 mod prune;
 mod rounds;

@@ -1,6 +1,7 @@
 //! The verbs, one file each, and the one list that names them.
 
-mod attack;
+pub(crate) mod attack;
+mod audit;
 mod bench;
 mod certify;
 pub(crate) mod compress;
@@ -51,6 +52,8 @@ commands! {
     Attack = attack,
     /// Prove how often a run's network is right whatever is done to its inputs within a ball
     Certify = certify,
+    /// Hold a run's network against the limits in its recipe, and write one report
+    Audit = audit,
     /// Make a run's network smaller and faster: integers in the place of floats, weights and channels removed
     Compress = compress,
     /// Turn texts into vectors, by an encoder of Hugging Face's

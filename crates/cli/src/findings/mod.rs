@@ -228,7 +228,8 @@ fn add_result(
     }
 }
 
-fn title(run: &Run, recipe: &Recipe) -> String {
+/// `mlp on mnist`
+pub(crate) fn title(run: &Run, recipe: &Recipe) -> String {
     let name = |value: serde_json::Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
     let model = name(serde_json::to_value(&run.config.architecture).expect("plain data"), "name");
     let source = recipe.data.source.name();

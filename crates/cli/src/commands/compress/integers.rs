@@ -135,7 +135,7 @@ impl Args {
 }
 
 /// Some training examples, drawn from the seed.
-fn calibration_sample(examples: &Examples, count: usize, seed: u64) -> Vec<u32> {
+pub(crate) fn calibration_sample(examples: &Examples, count: usize, seed: u64) -> Vec<u32> {
     let mut indices: Vec<u32> = (0..examples.len() as u32).collect();
     indices.shuffle(&mut seed::stream(seed, "calibration", 0));
     indices.truncate(count);
@@ -143,7 +143,7 @@ fn calibration_sample(examples: &Examples, count: usize, seed: u64) -> Vec<u32> 
 }
 
 /// Examples as the network reads them.
-fn inputs(examples: &Examples, indices: &[u32]) -> Vec<f32> {
+pub(crate) fn inputs(examples: &Examples, indices: &[u32]) -> Vec<f32> {
     let mut inputs = Vec::new();
     examples.gather(indices, &mut inputs);
     inputs

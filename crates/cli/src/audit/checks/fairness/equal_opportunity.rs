@@ -1,0 +1,14 @@
+use crucible_measure::fairness::Rate;
+
+use super::Metric;
+
+/// Those who deserve the favourable answer get it equally often in every group.
+#[derive(Debug, Clone, PartialEq, schemars::JsonSchema)]
+pub(crate) struct EqualOpportunity;
+
+impl Metric for EqualOpportunity {
+    const TITLE: &'static str = "Equal opportunity";
+    const RATES: &'static [(Rate, &'static str)] = &[(Rate::TruePositive, "true positives")];
+    const MEANS: &'static str =
+        "Those who deserve the favourable answer get it equally often in every group.";
+}

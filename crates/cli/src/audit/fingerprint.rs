@@ -1,0 +1,76 @@
+//! What a measurement depends on, as a few letters: a second audit measures again only where they differ.
+
+use crucible_data::{Dataset, Examples, Inputs, Targets};
+use crucible_train::run_folder::name;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Asked, Subject};
+use crate::{error::CliError, findings::CONFIDENCE};
+
+/// Raised whenever a check measures something else by the same settings.
+const VERSION: u32 = 1;
+
+/// The fingerprint of all that a subject's checks share.
+pub(crate) struct Fingerprint(Sha256);
+
+impl Fingerprint {
+    /// Of the network, its data and what is known of its training.
+    pub(crate) fn new(subject: &Subject) -> Result<Self, CliError> {
+        let mut hash = Sha256::new();
+        let recipe = serde_json::to_value(&subject.recipe).expect("plain data");
+        for part in [VERSION.to_string(), env!("CARGO_PKG_VERSION").to_owned(), CONFIDENCE.to_string()] {
+            add(&mut hash, part.as_bytes());
+        }
+        for key in ["seed", "data", "model", "train", "defence", "distill", "transfer", "poison"] {
+            add(&mut hash, recipe[key].to_string().as_bytes());
+        }
+        for file in [name::CONFIG, name::MODEL, crucible_privacy::LEDGER] {
+            if subject.run.folder.has(file) {
+                add(&mut hash, &subject.run.folder.read(file)?);
+            }
+        }
+        dataset(&mut hash, &subject.data);
+        Ok(Self(hash))
+    }
+
+    /// Of one check; `others` are data that it reads beside the subject's.
+    pub(crate) fn of(&self, asked: &Asked, others: Option<&Dataset>) -> String {
+        let mut hash = self.0.clone();
+        add(&mut hash, asked.kind.key.as_bytes());
+        add(&mut hash, asked.conditions().to_string().as_bytes());
+        if let Some(others) = others {
+            dataset(&mut hash, others);
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Adds bytes, and where they end.
+fn add(hash: &mut Sha256, bytes: &[u8]) {
+    hash.update((bytes.len() as u64).to_le_bytes());
+    hash.update(bytes);
+}
+
+fn dataset(hash: &mut Sha256, data: &Dataset) {
+    let format = serde_json::to_value(&data.format).unwrap_or(Value::Null);
+    add(hash, format.to_string().as_bytes());
+    for (split, examples) in data.splits() {
+        add(hash, split.as_bytes());
+        self::examples(hash, examples);
+    }
+}
+
+fn examples(hash: &mut Sha256, examples: &Examples) {
+    let floats = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    match examples.inputs() {
+        Inputs::Bytes { values, .. } => add(hash, values),
+        Inputs::Floats(values) => add(hash, &floats(values)),
+    }
+    match examples.targets() {
+        Targets::Classes(classes) => {
+            add(hash, &classes.iter().flat_map(|class| class.to_le_bytes()).collect::<Vec<u8>>());
+        }
+        Targets::Values { values, .. } => add(hash, &floats(values)),
+    }
+}
