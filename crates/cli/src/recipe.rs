@@ -59,11 +59,16 @@ impl Recipe {
     /// The keys whose paths are relative, and the paths.
     fn relative_paths(&self) -> Vec<(&'static str, PathBuf)> {
         let data = serde_json::to_value(&self.data).expect("plain data");
+        let audit = serde_json::to_value(&self.audit).expect("plain data");
         let paths = [
             ("data.path", data["path"].as_str().map(PathBuf::from)),
             ("data.tokenizer", data["tokenizer"].as_str().map(PathBuf::from)),
             ("distill.teacher", self.distill.as_ref().map(|distill| distill.teacher.clone())),
             ("transfer.from", self.transfer.as_ref().map(|transfer| transfer.from.clone())),
+            (
+                "audit.out_of_distribution.data.path",
+                audit["out_of_distribution"]["data"]["path"].as_str().map(PathBuf::from),
+            ),
         ];
         let given = paths.into_iter().filter_map(|(key, path)| Some((key, path?)));
         given.filter(|(_, path)| path.is_relative()).collect()

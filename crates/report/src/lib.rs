@@ -1,7 +1,8 @@
 //! Typed findings in, one self-contained page out.
 //!
-//! A [`Report`] is plain data with a versioned schema. It is written as HTML for people, as JSON for machines and as
-//! Markdown for terminals and model cards; a figure also as a picture of its own ([`to_svg`]):
+//! A [`Report`] is plain data with a versioned schema. It is written as HTML for people, as JSON for machines, as
+//! Markdown for terminals and model cards, and its limits as JUnit XML for continuous integration; a figure also as a
+//! picture of its own ([`to_svg`]):
 //!
 //! ```
 //! use crucible_report::{Report, Section, Value, to_html, to_json, to_markdown};
@@ -22,6 +23,7 @@ mod chart;
 mod format;
 mod html;
 mod json;
+mod junit;
 mod markdown;
 mod number;
 mod outcome;
@@ -32,6 +34,7 @@ mod value;
 
 pub use html::to_html;
 pub use json::{ReadError, from_json, to_json};
+pub use junit::to_junit;
 pub use markdown::to_markdown;
 pub use number::Number;
 pub use outcome::Outcome;

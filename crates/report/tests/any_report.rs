@@ -7,8 +7,8 @@ mod arbitrary;
 use std::collections::HashSet;
 
 use crucible_report::{
-    Block, Chart, Figure, ReadError, Report, Section, VERSION, from_json, to_html, to_json, to_markdown,
-    to_svg,
+    Block, Chart, Figure, ReadError, Report, Section, VERSION, from_json, to_html, to_json, to_junit,
+    to_markdown, to_svg,
 };
 use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser};
@@ -73,6 +73,14 @@ proptest! {
         let read = from_json(&json).unwrap();
         prop_assert_eq!(&read, &report);
         prop_assert_eq!(to_json(&read), json);
+    }
+
+    #[test]
+    fn junit_is_xml_with_a_test_for_each_limit(report in arbitrary::report()) {
+        let xml = to_junit(&report);
+        let document = roxmltree::Document::parse(&xml).map_err(|error| TestCaseError::fail(format!("{error}")))?;
+        let tests = document.descendants().filter(|node| node.has_tag_name("testcase")).count();
+        prop_assert_eq!(tests, report.cards.iter().map(|card| card.measures.len()).sum::<usize>());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use crucible_report::{
     Bar, BarChart, Bound, Card, Chart, Column, ConfusionMatrix, Fact, Figure, Gallery, Level, Limit,
     LineChart, Measure, Note, Outcome, Picture, Png, Report, Section, Series, Table, Value, Verdict, to_html,
-    to_markdown, to_svg,
+    to_junit, to_markdown, to_svg,
 };
 use scraper::{ElementRef, Html, Selector};
 
@@ -91,6 +91,12 @@ fn a_card_shows_each_limit_with_what_was_measured() {
     // From 0.04 to the limit, with room of 0.15 of that at both ends.
     let lines: Vec<_> = all(&document, ".gauge div").iter().filter_map(|part| part.attr("style")).collect();
     assert_eq!(lines, ["left:11.54%;width:25.64%", "left:24.36%", "left:88.46%"]);
+    let junit = to_junit(&report);
+    let test = "<testcase classname=\"Concern\" name=\"Error\"><skipped message=\"–, limit ≤ 0.10. Small.\">";
+    assert!(
+        junit.contains(test) && junit.contains("tests=\"2\" failures=\"0\" errors=\"0\" skipped=\"1\""),
+        "{junit}"
+    );
     let markdown = to_markdown(&report);
     assert!(markdown.contains("| Concern | Error | ✓ Pass | 0.05 (0.04–0.06) | ≤ 0.10 |"), "{markdown}");
 }

@@ -3,7 +3,8 @@
 //! An attack moves inputs within a ball around each and within the range of valid inputs ([`Threat`]), and asks the
 //! model ([`Victim`]) for gradients, scores or decisions. [`AttackConfig`] lists the attacks; each is a file in
 //! `attacks`. Everything is a plain array, `[n, features]` for inputs and `[n, classes]` for logits, and every draw comes
-//! from the generator that the caller passes. [`backdoor`] plants a backdoor in training examples, and looks for one.
+//! from the generator that the caller passes. [`backdoor`] plants a backdoor in training examples, and looks for one;
+//! [`odin()`] tells inputs that are unlike the training data.
 
 pub mod attacks;
 mod auto_pgd;
@@ -16,6 +17,7 @@ mod draws;
 mod error;
 mod found;
 mod loss;
+mod odin;
 mod plane;
 mod threat;
 mod transfer;
@@ -28,6 +30,7 @@ pub use curve::{Point, by_class, curve};
 pub use defences::{Defence, DefenceConfig};
 pub use error::RobustError;
 pub use found::{Adversarial, Stage};
+pub use odin::odin;
 pub use threat::{Norm, Threat};
 pub use transfer::transfer;
 pub use victim::{Access, Batch, Victim};

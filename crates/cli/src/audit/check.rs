@@ -1,5 +1,6 @@
 //! What a check is.
 
+use crucible_data::DataConfig;
 use crucible_measure::limits::Limit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -23,6 +24,11 @@ pub(crate) trait Check: DeserializeOwned + JsonSchema {
 
     /// What the number is held against.
     fn limit(&self) -> Limit;
+
+    /// Data that it reads beside the model's own.
+    fn others(&self) -> Option<&DataConfig> {
+        None
+    }
 
     /// Measures the model.
     ///
@@ -111,6 +117,7 @@ impl Cost {
 pub(crate) trait Measured {
     fn title(&self) -> String;
     fn limit(&self) -> Limit;
+    fn others(&self) -> Option<&DataConfig>;
     fn measure(&self, subject: &Subject) -> Result<Finding, Unmeasured>;
 }
 
@@ -121,6 +128,10 @@ impl<C: Check> Measured for C {
 
     fn limit(&self) -> Limit {
         Check::limit(self)
+    }
+
+    fn others(&self) -> Option<&DataConfig> {
+        Check::others(self)
     }
 
     fn measure(&self, subject: &Subject) -> Result<Finding, Unmeasured> {

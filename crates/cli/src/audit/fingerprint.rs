@@ -1,5 +1,7 @@
 //! What a measurement depends on, as a few letters: a second audit measures again only where they differ.
 
+use std::path::Path;
+
 use crucible_data::{Dataset, Examples, Inputs, Targets};
 use crucible_train::run_folder::name;
 use serde_json::Value;
@@ -34,13 +36,14 @@ impl Fingerprint {
         Ok(Self(hash))
     }
 
-    /// Of one check; `others` are data that it reads beside the subject's.
-    pub(crate) fn of(&self, asked: &Asked, others: Option<&Dataset>) -> String {
+    /// Of one check, with the data that it reads beside the subject's; where these cannot be read, the check itself says so.
+    pub(crate) fn of(&self, asked: &Asked, seed: u64) -> String {
         let mut hash = self.0.clone();
         add(&mut hash, asked.kind.key.as_bytes());
         add(&mut hash, asked.conditions().to_string().as_bytes());
-        if let Some(others) = others {
-            dataset(&mut hash, others);
+        let others = asked.check.others().map(|others| crucible_data::load(others, Path::new(""), seed));
+        if let Some(Ok(others)) = others {
+            dataset(&mut hash, &others);
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }

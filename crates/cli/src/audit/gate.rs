@@ -46,7 +46,7 @@ impl Gate<'_> {
         let end = self.budget.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds));
         let mut judged = Vec::new();
         for asked in checks {
-            let fingerprint = fingerprint.of(asked, None);
+            let fingerprint = fingerprint.of(asked, subject.recipe.seed);
             let Some(one) = self.check(subject, asked, &fingerprint, end)? else { break };
             tell(&one);
             judged.push(one);

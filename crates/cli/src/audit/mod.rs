@@ -4,6 +4,7 @@
 //! them. [`gate`] measures each in a process of its own and judges it by its limit; [`page`] and its neighbours write down
 //! what came out.
 
+pub(crate) mod annex_iv;
 pub(crate) mod answers;
 pub(crate) mod check;
 pub(crate) mod checks;
@@ -12,6 +13,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod gate;
 pub(crate) mod judged;
 pub(crate) mod kept;
+pub(crate) mod model_card;
 pub(crate) mod page;
 pub(crate) mod several;
 pub(crate) mod subject;

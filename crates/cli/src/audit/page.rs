@@ -1,11 +1,13 @@
 //! From judged checks to the report: `audit.html`, and what a program reads, `audit.json`.
 
-use crucible_report::{Card, Column, Fact, Measure, Outcome, Report, Section, Table, Value, Verdict};
+use crucible_report::{
+    Block, Card, Column, Fact, Measure, Outcome, Report, Section, Table, Value, Verdict, to_markdown,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Concern, Subject,
+    Concern, Finding, Subject,
     judged::{Judged, Row, RowVerdict, overall},
 };
 use crate::findings;
@@ -14,6 +16,8 @@ use crate::findings;
 pub(crate) const PAGE: &str = "audit.html";
 /// The report for machines.
 pub(crate) const ROWS: &str = "audit.json";
+/// The report for continuous integration.
+pub(crate) const JUNIT: &str = "audit.xml";
 
 /// The version of [`Rows`], raised whenever a reader of the previous one would misread it.
 const VERSION: u32 = 1;
@@ -62,9 +66,17 @@ pub(crate) fn page(subject: &Subject, judged: &[Judged]) -> Report {
         Some(Verdict { outcome: verdict(judged), text: sentence(judged), measured: None, limit: None });
     report.cards = cards(judged);
     report.facts = facts(subject, judged);
-    report.sections.extend(judged.iter().filter_map(section));
+    report.sections.extend(sections(judged));
     report.sections.push(method(judged));
     report
+}
+
+/// Every limit as a table of Markdown.
+pub(crate) fn table(judged: &[Judged]) -> String {
+    let mut report = Report::new("", "");
+    report.cards = cards(judged);
+    let text = to_markdown(&report);
+    text.lines().filter(|line| line.starts_with('|')).collect::<Vec<_>>().join("\n")
 }
 
 /// How many of which outcome.
@@ -136,9 +148,24 @@ fn measure(judged: &Judged) -> Measure {
     }
 }
 
-/// What a check has to show beside its number.
-fn section(judged: &Judged) -> Option<Section> {
-    let finding = judged.finding.as_ref().filter(|finding| !finding.details.is_empty())?;
+/// What checks have to show beside their numbers, by concern; what several show stands with the first of them.
+fn sections(judged: &[Judged]) -> Vec<Section> {
+    let mut ordered: Vec<&Judged> = judged.iter().collect();
+    ordered.sort_by_key(|judged| judged.concern);
+    let mut shown: Vec<&Block> = Vec::new();
+    let mut sections = Vec::new();
+    for judged in ordered {
+        let Some(finding) = &judged.finding else { continue };
+        let new: Vec<&Block> = finding.details.iter().filter(|block| !shown.contains(block)).collect();
+        shown.extend(&new);
+        if !new.is_empty() {
+            sections.push(section(judged, finding, &new));
+        }
+    }
+    sections
+}
+
+fn section(judged: &Judged, finding: &Finding, blocks: &[&Block]) -> Section {
     let mut section = Section::new(&judged.check, &judged.title);
     section.verdict = Some(Verdict {
         outcome: judged.outcome,
@@ -146,8 +173,8 @@ fn section(judged: &Judged) -> Option<Section> {
         measured: Some(judged.shown()),
         limit: Some(judged.limit_shown()),
     });
-    section.blocks.extend(finding.details.iter().cloned());
-    Some(section)
+    section.blocks.extend(blocks.iter().copied().cloned());
+    section
 }
 
 /// How each figure was made.

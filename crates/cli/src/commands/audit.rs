@@ -1,26 +1,34 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use crucible_report::{Outcome, to_html};
+use crucible_report::{Outcome, to_html, to_junit};
 use serde_json::{Value, json};
 
 use super::train::stop_on_interrupt;
 use crate::{
     audit::{
         Asked, Kind, Subject, Unmeasured,
+        annex_iv::{ANNEX, outline},
         checks::kinds,
         gate::Gate,
         judged::Judged,
         kept::Came,
-        page::{PAGE, ROWS, Rows, page, sentence, verdict},
+        model_card::{CARD, card},
+        page::{JUNIT, PAGE, ROWS, Rows, page, sentence, verdict},
     },
     error::CliError,
     output::{Output, Status},
     progress, threads,
 };
 
+mod diff;
+
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+
     /// The run folder
     #[arg(required_unless_present_any = ["list", "schema"])]
     run: Option<PathBuf>,
@@ -54,7 +62,16 @@ pub(crate) struct Args {
     into: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Hold what two audits found against each other
+    Diff(diff::Args),
+}
+
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
+    if let Some(Action::Diff(args)) = &args.action {
+        return diff::run(args, output);
+    }
     let Some(path) = args.run.as_deref().filter(|_| !args.list && !args.schema) else {
         match args.schema {
             true => output.result(&schema()),
@@ -106,7 +123,11 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
 fn conclude(subject: &Subject, judged: &[Judged], output: &Output) -> Result<Status, CliError> {
     let folder = &subject.run.folder;
     let rows = Rows::new(subject, judged);
-    folder.write(PAGE, to_html(&page(subject, judged)).as_bytes())?;
+    let page = page(subject, judged);
+    folder.write(PAGE, to_html(&page).as_bytes())?;
+    folder.write(JUNIT, to_junit(&page).as_bytes())?;
+    folder.write(CARD, card(subject, judged).as_bytes())?;
+    folder.write(ANNEX, outline(subject, judged).as_bytes())?;
     folder.write(ROWS, &serde_json::to_vec_pretty(&rows).expect("plain data"))?;
     let report = folder.path(PAGE);
     output.object(

@@ -12,6 +12,7 @@ mod int8_drop;
 mod label_errors;
 mod membership_tpr;
 mod negative_log_likelihood;
+mod out_of_distribution;
 mod r2;
 mod robust;
 mod selective_accuracy;
@@ -36,6 +37,7 @@ use self::{
     label_errors::LabelErrors,
     membership_tpr::MembershipTpr,
     negative_log_likelihood::NegativeLogLikelihood,
+    out_of_distribution::OutOfDistribution,
     r2::R2,
     robust::{CertifiedLinf, RobustL2, RobustLinf},
     selective_accuracy::SelectiveAccuracy,
@@ -101,6 +103,8 @@ checks! {
     duplicates = Duplicates,
     /// The share of unseen examples whose label is probably wrong, by confident learning.
     label_errors = LabelErrors,
+    /// How well inputs of another data set are told from unseen ones.
+    out_of_distribution = OutOfDistribution,
     /// Expected calibration error: how far the probability of answers is from how often they are right.
     ece = CalibrationError,
     /// Brier score: the mean squared distance of the probabilities from the truth.

@@ -9,5 +9,5 @@ pub(crate) struct Accuracy;
 impl Metric for Accuracy {
     const TITLE: &'static str = "Accuracy";
     const RATES: &'static [(Rate, &'static str)] = &[(Rate::Accuracy, "accuracy")];
-    const MEANS: &'static str = "The network is right equally often in every group.";
+    const MEANS: &'static str = "the network is right equally often in every group.";
 }

@@ -9,5 +9,5 @@ pub(crate) struct DemographicParity;
 impl Metric for DemographicParity {
     const TITLE: &'static str = "Demographic parity";
     const RATES: &'static [(Rate, &'static str)] = &[(Rate::Selection, "favourable answers")];
-    const MEANS: &'static str = "Every group gets the favourable answer equally often.";
+    const MEANS: &'static str = "every group gets the favourable answer equally often.";
 }

@@ -10,5 +10,5 @@ impl Metric for EqualOpportunity {
     const TITLE: &'static str = "Equal opportunity";
     const RATES: &'static [(Rate, &'static str)] = &[(Rate::TruePositive, "true positives")];
     const MEANS: &'static str =
-        "Those who deserve the favourable answer get it equally often in every group.";
+        "those who deserve the favourable answer get it equally often in every group.";
 }

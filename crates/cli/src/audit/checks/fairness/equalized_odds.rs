@@ -10,7 +10,7 @@ impl Metric for EqualizedOdds {
     const TITLE: &'static str = "Equalized odds";
     const RATES: &'static [(Rate, &'static str)] =
         &[(Rate::TruePositive, "true positives"), (Rate::FalsePositive, "false positives")];
-    const MEANS: &'static str = "Errors of both kinds are equally frequent in every group.";
+    const MEANS: &'static str = "errors of both kinds are equally frequent in every group.";
 
     fn gap(outcomes: &[Outcomes], how: Comparison) -> Option<Gap> {
         equalized_odds(outcomes, how)

@@ -9,5 +9,5 @@ pub(crate) struct PredictiveParity;
 impl Metric for PredictiveParity {
     const TITLE: &'static str = "Predictive parity";
     const RATES: &'static [(Rate, &'static str)] = &[(Rate::Precision, "precision")];
-    const MEANS: &'static str = "A favourable answer is right equally often in every group.";
+    const MEANS: &'static str = "a favourable answer is right equally often in every group.";
 }
