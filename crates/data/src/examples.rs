@@ -132,6 +132,12 @@ impl Examples {
         Some(())
     }
 
+    /// Height and width of pictures, and all their bytes; `None` of other inputs.
+    pub(crate) fn pictures_mut(&mut self) -> Option<([usize; 2], &mut [u8])> {
+        let Inputs::Bytes { values, .. } = &mut self.inputs else { return None };
+        Some(([self.shape[1], self.shape[2]], values))
+    }
+
     /// Notes the cells that were filled in: (example, raw column), in rising order.
     pub(crate) fn with_missing(mut self, missing: Vec<(u32, u32)>) -> Self {
         debug_assert!(missing.is_sorted());

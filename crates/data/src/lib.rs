@@ -6,6 +6,7 @@
 //! [`seed::stream`].
 
 mod config;
+pub mod corruptions;
 mod dataset;
 mod duplicates;
 mod error;
