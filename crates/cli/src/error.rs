@@ -52,6 +52,8 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]
+    Corruption(#[from] crucible_data::corruptions::NotCorrupted),
+    #[error(transparent)]
     Model(#[from] ModelError),
     #[error(transparent)]
     Train(#[from] TrainError),
@@ -92,6 +94,7 @@ impl CliError {
             | Self::Archive { .. }
             | Self::File { .. }
             | Self::Data(_)
+            | Self::Corruption(_)
             | Self::Train(_) => 1,
         })
     }

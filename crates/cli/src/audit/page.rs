@@ -92,6 +92,7 @@ pub(crate) fn sentence(judged: &[Judged]) -> String {
     };
     let all = judged.len();
     match verdict(judged) {
+        Outcome::Pass if all == 1 => "The one limit is kept.".to_owned(),
         Outcome::Pass => format!("All {all} limits are kept."),
         Outcome::Fail => {
             format!("{} of {all} limits are broken: {}.", count(judged, Outcome::Fail), names(Outcome::Fail))
@@ -193,7 +194,7 @@ fn method(judged: &[Judged]) -> Section {
             Value::text(judged.about),
             Value::text(method),
             Value::text(settings.join(", ")),
-            Value::quantity(judged.seconds, 1, "s"),
+            Value::quantity(judged.seconds, 2, "s"),
         ]
     });
     let table = Table {

@@ -11,6 +11,7 @@ mod distill;
 mod embed;
 mod explain;
 mod gallery;
+mod gate;
 mod membership;
 mod poison;
 mod privacy;

@@ -4,6 +4,7 @@ mod accuracy;
 mod brier_score;
 mod calibration_error;
 mod conformal;
+mod corruption_accuracy;
 mod duplicates;
 mod epsilon;
 mod fairness;
@@ -26,6 +27,7 @@ use self::{
     brier_score::BrierScore,
     calibration_error::CalibrationError,
     conformal::{ConformalCoverage, ConformalSetSize},
+    corruption_accuracy::CorruptionAccuracy,
     duplicates::Duplicates,
     epsilon::Epsilon,
     fairness::{
@@ -103,6 +105,8 @@ checks! {
     duplicates = Duplicates,
     /// The share of unseen examples whose label is probably wrong, by confident learning.
     label_errors = LabelErrors,
+    /// Accuracy on unseen pictures under noise, blur, weather, scribbles and the like.
+    corruption_accuracy = CorruptionAccuracy,
     /// How well inputs of another data set are told from unseen ones.
     out_of_distribution = OutOfDistribution,
     /// Expected calibration error: how far the probability of answers is from how often they are right.

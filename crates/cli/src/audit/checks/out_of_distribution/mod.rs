@@ -83,7 +83,7 @@ impl Check for OutOfDistribution {
         let (_, unusual) = other.splits().last().expect("the training split is always there");
         let inputs = |examples: &Examples| view::inputs(examples, 0..examples.len().min(self.examples));
         let scored = Scored::new(subject, &view, &inputs(&subject.data.train))?;
-        let (of_usual, of_unusual) = (inputs(usual), inputs(unusual));
+        let (of_usual, of_unusual) = (scored.look(inputs(usual)), scored.look(inputs(unusual)));
         let mut rng = subject.rng("out-of-distribution");
         let mut found = Vec::new();
         for score in Score::ALL {

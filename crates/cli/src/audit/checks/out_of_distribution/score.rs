@@ -111,29 +111,39 @@ impl<'a> Scored<'a> {
         })
     }
 
-    /// The score of each input `[n, features]`; none where this network has no such score.
-    pub(super) fn by(&self, score: Score, inputs: &[f32]) -> Option<Vec<f64>> {
+    /// What the network says of inputs `[n, features]`.
+    pub(super) fn look(&self, inputs: Vec<f32>) -> Looked {
         let model = &self.view.model;
-        let logits = || doubles(&model.logits(inputs));
-        let features = || doubles(&model.penultimate(inputs));
-        let probable = |of: fn(Rows<'_>) -> Vec<f64>| {
-            let (logits, classes) = (logits(), model.classes());
-            of(Rows::new(&softmax(Rows::new(&logits, classes), 1.0), classes))
-        };
+        let (logits, features) = (doubles(&model.logits(&inputs)), doubles(&model.penultimate(&inputs)));
+        Looked { inputs, logits, features }
+    }
+
+    /// The score of each input that was looked at; none where this network has no such score.
+    pub(super) fn by(&self, score: Score, seen: &Looked) -> Option<Vec<f64>> {
+        let classes = self.view.model.classes();
+        let (logits, features) = (Rows::new(&seen.logits, classes), Rows::new(&seen.features, self.width));
+        let probable = |of: fn(Rows<'_>) -> Vec<f64>| of(Rows::new(&softmax(logits, 1.0), classes));
         Some(match score {
             Score::MaxSoftmax => probable(max_softmax),
             Score::Entropy => probable(entropy),
             Score::Margin => probable(margin),
-            Score::Energy => energy(Rows::new(&logits(), model.classes()), 1.0),
-            Score::Odin => odin(model, inputs, TEMPERATURE, PUSH),
-            Score::Mahalanobis => self.mahalanobis.as_ref()?.scores(Rows::new(&features(), self.width)),
-            Score::NearestNeighbours => self.neighbours.as_ref()?.scores(Rows::new(&features(), self.width)),
-            Score::Vim => self
-                .vim
-                .as_ref()?
-                .scores(Rows::new(&features(), self.width), Rows::new(&logits(), model.classes())),
+            Score::Energy => energy(logits, 1.0),
+            Score::Odin => odin(&self.view.model, &seen.inputs, TEMPERATURE, PUSH),
+            Score::Mahalanobis => self.mahalanobis.as_ref()?.scores(features),
+            Score::NearestNeighbours => self.neighbours.as_ref()?.scores(features),
+            Score::Vim => self.vim.as_ref()?.scores(features, logits),
         })
     }
+}
+
+/// Inputs, and what a network says of them.
+pub(super) struct Looked {
+    /// `[n, features]`.
+    inputs: Vec<f32>,
+    /// `[n, classes]`.
+    logits: Vec<f64>,
+    /// `[n, width]`: what the last layer reads.
+    features: Vec<f64>,
 }
 
 fn doubles(values: &[f32]) -> Vec<f64> {
