@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crucible_compress::DistillConfig;
 use crucible_data::{DataConfig, Dataset};
+use crucible_fairness::FairnessConfig;
 use crucible_models::Architecture;
 use crucible_recipe::{Checked, Problems};
 use crucible_robust::DefenceConfig;
@@ -30,6 +31,9 @@ pub(crate) struct Recipe {
     /// What makes it robust against attacks; nothing by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) defence: Option<DefenceConfig>,
+    /// How groups are treated alike; nothing by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fairness: Option<FairnessConfig>,
     /// A trained network to learn from; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) distill: Option<DistillConfig>,

@@ -2,6 +2,7 @@
 
 use burn::tensor::Device;
 use crucible_data::{Dataset, InputFormat, Normalize};
+use crucible_fairness::{Fair, FairnessConfig};
 use crucible_models::Network;
 use crucible_privacy::{DpSgd, Plan};
 use crucible_recipe::{Places, Problems};
@@ -33,6 +34,9 @@ pub(crate) fn rule(
         })
     });
     problems.into_result().map_err(CliError::Recipe)?;
+    if let Some(fairness) = &recipe.fairness {
+        return Ok(Box::new(Ordinary::new(fair(fairness, places, config, data)?)));
+    }
     Ok(match (private, distilled, &recipe.defence) {
         (Some(Ok(rule)), ..) => Box::new(rule),
         (_, Some(Ok(objective)), _) => Box::new(Ordinary::new(objective)),
@@ -54,6 +58,17 @@ fn clashes(recipe: &Recipe, places: &Places) -> Problems {
         let problem = "a teacher's answers tell of the examples that it was trained on, and `train.privacy` promises not to";
         problems.add(places, "distill", problem, help());
     }
+    let others = [
+        ("train.privacy", recipe.train.privacy.is_some(), "`train.privacy` looks at each example by itself"),
+        ("defence", defended, "a defence trains at other inputs than the examples"),
+        ("distill", distilled, "a teacher says itself what is to be answered"),
+    ];
+    for (key, given, why) in others {
+        if given && recipe.fairness.is_some() {
+            let problem = format!("`fairness` compares the groups of a batch, and {why}");
+            problems.add(places, key, problem, help());
+        }
+    }
     if recipe.train.privacy.is_some() && recipe.train.group_by_length.is_some() {
         let problem = "`train.privacy` draws every sample by chance, whatever the examples' lengths";
         problems.add(places, "train.group_by_length", problem, Some("leave it out".to_owned()));
@@ -63,6 +78,26 @@ fn clashes(recipe: &Recipe, places: &Places) -> Problems {
         problems.add(places, "distill", problem, help());
     }
     problems
+}
+
+/// The objective under which groups are treated alike.
+fn fair(
+    settings: &FairnessConfig,
+    places: &Places,
+    config: &RunConfig,
+    data: &Dataset,
+) -> Result<Fair, CliError> {
+    let mut problems = Problems::none(places);
+    if !view::is_classifying(&config.loss) {
+        let problem = "`fairness` needs the loss `cross-entropy` or `binary-cross-entropy`";
+        problems.add(places, "fairness", problem, None);
+    }
+    let found = Fair::new(settings.clone(), data);
+    if let Err(error) = &found {
+        problems.add(places, "fairness", error.to_string(), None);
+    }
+    problems.into_result().map_err(CliError::Recipe)?;
+    found.map_err(|error| CliError::Usage(error.to_string()))
 }
 
 fn defended(

@@ -24,7 +24,8 @@ impl Fingerprint {
         for part in [VERSION.to_string(), env!("CARGO_PKG_VERSION").to_owned(), CONFIDENCE.to_string()] {
             add(&mut hash, part.as_bytes());
         }
-        for key in ["seed", "data", "model", "train", "defence", "distill", "transfer", "poison"] {
+        for key in ["seed", "data", "model", "train", "defence", "fairness", "distill", "transfer", "poison"]
+        {
             add(&mut hash, recipe[key].to_string().as_bytes());
         }
         for file in [name::CONFIG, name::MODEL, crucible_privacy::LEDGER] {
