@@ -9,7 +9,7 @@
 //! does a probability mean what it says ([`calibration`]), how many classes must be named to be sure ([`conformal`]), is
 //! an input unlike the training data ([`detection`]), what if only sure answers are given ([`selective`]), are groups
 //! treated alike ([`fairness`]), would more data help ([`learning_curve`]), are the [`labels`] right, and does it all keep
-//! its [`limits`].
+//! its [`limits`]. Of pictures that a network made, [`generation`] asks whether they are like real ones.
 
 mod bootstrap;
 pub mod calibration;
@@ -19,6 +19,7 @@ pub mod conformal;
 pub mod detection;
 mod estimate;
 pub mod fairness;
+pub mod generation;
 mod interval;
 pub mod labels;
 pub mod learning_curve;

@@ -48,6 +48,25 @@ impl<'a> Rows<'a> {
         self.values.chunks_exact(self.width)
     }
 
+    /// Whether no value is infinite or NaN.
+    pub(crate) fn are_finite(&self) -> bool {
+        self.values.iter().all(|value| value.is_finite())
+    }
+
+    /// The rows in blocks that stay in a processor's nearest memory, each with the index of its first: where every row is
+    /// held against every other, a block at a time is many times as fast as a row.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = (usize, Self)> + Clone + use<'a> {
+        const VALUES: usize = 2048;
+        let rows = (VALUES / self.width).max(1);
+        self.chunks(rows).enumerate().map(move |(at, block)| (at * rows, block))
+    }
+
+    /// The rows, `count` at a time, and the last fewer.
+    pub(crate) fn chunks(&self, count: usize) -> impl Iterator<Item = Self> + Clone + use<'a> {
+        let width = self.width;
+        self.values.chunks(count * width).map(move |values| Self { values, width })
+    }
+
     /// Each row with its label.
     pub(crate) fn labelled<'l>(
         &self,

@@ -1,4 +1,4 @@
-use crate::linear::dot;
+use crate::linear::{dot, squared_distance};
 use crate::rows::Rows;
 
 /// The distance of features to the k-th nearest of the training data, all scaled to length 1.
@@ -36,8 +36,8 @@ impl NearestNeighbours {
     }
 
     fn score(&self, row: &[f64]) -> f64 {
-        let squared = |other: &[f64]| row.iter().zip(other).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
-        let mut distances: Vec<f64> = self.features.chunks_exact(self.width).map(squared).collect();
+        let others = self.features.chunks_exact(self.width);
+        let mut distances: Vec<f64> = others.map(|other| squared_distance(row, other)).collect();
         let (_, kth, _) = distances.select_nth_unstable_by(self.k - 1, f64::total_cmp);
         kth.sqrt()
     }

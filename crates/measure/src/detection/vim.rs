@@ -1,4 +1,4 @@
-use crate::linear::{SymmetricEigen, dot};
+use crate::linear::{SymmetricEigen, dot, scatter};
 use crate::rows::Rows;
 use crate::softmax::log_sum_exp;
 
@@ -40,7 +40,9 @@ impl Vim {
         assert!(principal < width, "{principal} principal directions of {width}");
         let head = Head { weights, bias };
         let origin = head.origin()?;
-        let eigen = SymmetricEigen::new(spread(features, &origin), width)?;
+        let count = features.len().max(1) as f64;
+        let spread = scatter(features, &origin).iter().map(|sum| sum / count).collect();
+        let eigen = SymmetricEigen::new(spread, width)?;
         let mut vim = Self { origin, residual: eigen.vectors[principal..].to_vec(), scale: 1.0 };
         let largest = |row| head.logits(row).into_iter().fold(f64::NEG_INFINITY, f64::max);
         let logits: f64 = features.iter().map(largest).sum();
@@ -93,17 +95,4 @@ impl Head<'_> {
         }
         Some(origin)
     }
-}
-
-/// The mean of (x − origin)(x − origin)ᵀ, `[features, features]`.
-fn spread(features: Rows<'_>, origin: &[f64]) -> Vec<f64> {
-    let width = origin.len();
-    let mut sums = vec![0.0; width * width];
-    for row in features.iter() {
-        let off: Vec<f64> = row.iter().zip(origin).map(|(x, o)| x - o).collect();
-        for (sums, left) in sums.chunks_exact_mut(width).zip(&off) {
-            sums.iter_mut().zip(&off).for_each(|(sum, right)| *sum += left * right);
-        }
-    }
-    sums.iter().map(|sum| sum / features.len().max(1) as f64).collect()
 }

@@ -37,9 +37,22 @@ struct Tridiagonal {
     diagonal: Vec<f64>,
     /// Entry (i, i + 1), and a 0 at the end.
     beside: Vec<f64>,
-    /// Rows of length 1 at right angles.
+    /// Rows of length 1 at right angles; none where they are not asked for.
     basis: Vec<f64>,
     size: usize,
+    /// What beside the diagonal counts as nothing, next to what its neighbours on it make so.
+    nothing: f64,
+}
+
+/// The eigenvalues, in no order, of a symmetric matrix of this `diagonal` and the entries `beside` it, with a 0 at the end,
+/// to the precision of the largest; `None` where rotations do not come to an end.
+pub(super) fn tridiagonal_eigenvalues(diagonal: Vec<f64>, beside: Vec<f64>) -> Option<Vec<f64>> {
+    let size = diagonal.len();
+    assert_eq!(beside.len(), size, "as many entries beside the diagonal as on it");
+    let largest = diagonal.iter().chain(&beside).map(|entry| entry.abs()).fold(0.0, f64::max);
+    let mut form = Tridiagonal { diagonal, beside, basis: Vec::new(), size, nothing: f64::EPSILON * largest };
+    form.diagonalize()?;
+    Some(form.diagonal)
 }
 
 impl Tridiagonal {
@@ -61,7 +74,7 @@ impl Tridiagonal {
             }
         }
         let diagonal = (0..size).map(|i| matrix[i * size + i]).collect();
-        Self { diagonal, beside, basis, size }
+        Self { diagonal, beside, basis, size, nothing: 0.0 }
     }
 
     /// Turns planes of neighbours until nothing is left beside the diagonal.
@@ -85,7 +98,7 @@ impl Tridiagonal {
     fn block(&self, first: usize) -> usize {
         let is_zero = |i: &usize| {
             let scale = self.diagonal[*i].abs() + self.diagonal[i + 1].abs();
-            self.beside[*i].abs() <= f64::EPSILON * scale
+            self.beside[*i].abs() <= (f64::EPSILON * scale).max(self.nothing)
         };
         (first..self.size - 1).find(is_zero).unwrap_or(self.size - 1)
     }
@@ -113,7 +126,9 @@ impl Tridiagonal {
             carried = sine * mixed;
             d[i + 1] = below + carried;
             bulge = cosine * mixed - kept;
-            turn(&mut self.basis, self.size, i, [cosine, sine]);
+            if !self.basis.is_empty() {
+                turn(&mut self.basis, self.size, i, [cosine, sine]);
+            }
         }
         d[first] -= carried;
         e[first] = bulge;
