@@ -4,7 +4,8 @@ use super::canvas::Canvas;
 use super::plasma::corner;
 use super::{Corrupt, Severity};
 
-/// Clouds in front of the picture, which lose no brightness but take contrast.
+/// Clouds in front of the picture; the whole is then as much darker as makes its brightest value possible again, so that
+/// contrast is lost.
 pub(super) struct Fog;
 
 /// How thick the fog is, and by how much its small shapes are fainter than its large ones.

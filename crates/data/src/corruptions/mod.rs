@@ -5,7 +5,8 @@
 //! after D. Hendrycks, T. Dietterich, "Benchmarking neural network robustness to common corruptions and perturbations",
 //! ICLR 2019. MNIST-C itself holds one severity of each ([`Corruption::shipped`]). What its code has no severities of
 //! (stripe, dotted line, zigzag, canny edges) has ours, where each file says so. Lengths are in pixels of MNIST's 28 and
-//! grow with the picture's shorter side, or with each side where something crosses it.
+//! grow with the picture's shorter side, or with each side where something crosses it. Values are rounded to the
+//! nearest byte.
 
 mod brightness;
 mod canny_edges;

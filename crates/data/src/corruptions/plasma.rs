@@ -25,8 +25,8 @@ struct Shift<'a> {
 /// The corner of `size` of a landscape that is eight times as long and wide, between 0 and 1, the extremes of the whole. Shifts
 /// shrink by the square of `decay` from one grid to the next that is twice as fine.
 ///
-/// All of the landscape is made on a grid of 32 × 32, and only the corner on finer ones, which change the extremes
-/// by a hundredth or so.
+/// All of the landscape is made on a grid of 32 × 32, and only the corner on finer ones, whose shifts are too small to
+/// change the extremes by more than some hundredths.
 pub(super) fn corner([height, width]: [usize; 2], decay: f32, rng: &mut ChaCha8Rng) -> Vec<f32> {
     let spacing = (height.max(width).next_power_of_two() * WIDER / COARSE).max(1);
     let mut shift = Shift { most: 1.0, decay: decay * decay, rng };
