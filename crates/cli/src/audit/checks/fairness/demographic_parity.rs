@@ -1,4 +1,4 @@
-use crucible_measure::fairness::Rate;
+use crucible_measure::fairness::{Rate, thresholds::Parity};
 
 use super::Metric;
 
@@ -10,4 +10,5 @@ impl Metric for DemographicParity {
     const TITLE: &'static str = "Demographic parity";
     const RATES: &'static [(Rate, &'static str)] = &[(Rate::Selection, "favourable answers")];
     const MEANS: &'static str = "every group gets the favourable answer equally often.";
+    const PARITY: Option<Parity> = Some(Parity::Demographic);
 }

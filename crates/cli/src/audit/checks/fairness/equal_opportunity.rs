@@ -1,4 +1,4 @@
-use crucible_measure::fairness::Rate;
+use crucible_measure::fairness::{Rate, thresholds::Parity};
 
 use super::Metric;
 
@@ -11,4 +11,5 @@ impl Metric for EqualOpportunity {
     const RATES: &'static [(Rate, &'static str)] = &[(Rate::TruePositive, "true positives")];
     const MEANS: &'static str =
         "those who deserve the favourable answer get it equally often in every group.";
+    const PARITY: Option<Parity> = Some(Parity::EqualOpportunity);
 }

@@ -1,4 +1,4 @@
-use crucible_measure::fairness::{Comparison, Gap, Outcomes, Rate, equalized_odds};
+use crucible_measure::fairness::{Comparison, Gap, Outcomes, Rate, equalized_odds, thresholds::Parity};
 
 use super::Metric;
 
@@ -11,6 +11,7 @@ impl Metric for EqualizedOdds {
     const RATES: &'static [(Rate, &'static str)] =
         &[(Rate::TruePositive, "true positives"), (Rate::FalsePositive, "false positives")];
     const MEANS: &'static str = "errors of both kinds are equally frequent in every group.";
+    const PARITY: Option<Parity> = Some(Parity::EqualizedOdds);
 
     fn gap(outcomes: &[Outcomes], how: Comparison) -> Option<Gap> {
         equalized_odds(outcomes, how)

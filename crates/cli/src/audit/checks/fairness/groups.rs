@@ -5,7 +5,7 @@ use crucible_measure::fairness::{
 };
 use crucible_report::{Bar, BarChart, Chart, Figure, Level, Note};
 
-use super::Metric;
+use super::{Metric, frontier::frontier};
 use crate::{
     audit::{Finding, Subject, Unmeasured, finding::skip, several::Several},
     findings::{CONFIDENCE, share},
@@ -19,10 +19,16 @@ pub(super) fn thirty() -> u64 {
 /// What the network does in each group.
 pub(super) struct Grouped {
     names: Vec<String>,
-    outcomes: Vec<Outcomes>,
+    pub(super) outcomes: Vec<Outcomes>,
+    /// The group of each example.
+    pub(super) groups: Groups,
+    /// The probability of the favourable answer to each.
+    pub(super) scores: Vec<f64>,
+    /// Whether each deserves it.
+    pub(super) actual: Vec<bool>,
     /// The favourable class.
     favourable: String,
-    how: Comparison,
+    pub(super) how: Comparison,
 }
 
 /// `sex and race`
@@ -58,7 +64,13 @@ impl Grouped {
             [&answers.labels, &answers.classes()].map(|labels| one_against_rest(labels, class));
         let outcomes = count_outcomes(&groups, &actual, &predicted);
         let how = Comparison { least, confidence: CONFIDENCE };
-        Ok(Self { names, outcomes, favourable: classes[class].clone(), how })
+        let scores = answers.rows().iter().map(|row| row[class]).collect();
+        Ok(Self { names, outcomes, groups, scores, actual, favourable: classes[class].clone(), how })
+    }
+
+    /// Whether a group has examples enough to say something.
+    pub(super) fn is_large(&self, group: usize) -> bool {
+        Rate::Selection.of(&self.outcomes[group]).trials >= self.how.least
     }
 
     /// How far groups lie apart.
@@ -145,10 +157,12 @@ impl Grouped {
                 text: format!("Too small to say anything, and left out: {}.", small.join(", ")),
             }),
         };
-        match self.conflict() {
+        let finding = match self.conflict() {
             Some(text) => finding.detail(Note { level: Level::Info, text }),
             None => finding,
-        }
+        };
+        let frontier = M::PARITY.and_then(|parity| frontier::<M>(self, parity));
+        frontier.into_iter().flatten().fold(finding, Finding::detail)
     }
 
     /// Which notions cannot hold at once on these data.

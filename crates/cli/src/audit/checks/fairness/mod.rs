@@ -6,11 +6,12 @@ mod demographic_parity;
 mod difference;
 mod equal_opportunity;
 mod equalized_odds;
+mod frontier;
 mod groups;
 mod predictive_parity;
 mod ratio;
 
-use crucible_measure::fairness::{Comparison, Gap, Outcomes, Rate};
+use crucible_measure::fairness::{Comparison, Gap, Outcomes, Rate, thresholds::Parity};
 
 pub(crate) use counterfactual_flips::CounterfactualFlips;
 use difference::Difference;
@@ -32,6 +33,9 @@ pub(crate) trait Metric: std::fmt::Debug + Clone + PartialEq + schemars::JsonSch
     const RATES: &'static [(Rate, &'static str)];
     /// What equality would mean, in a sentence.
     const MEANS: &'static str;
+
+    /// What thresholds by group can make equal.
+    const PARITY: Option<Parity> = None;
 
     /// How far groups lie apart; none where too few are large enough.
     fn gap(outcomes: &[Outcomes], how: Comparison) -> Option<Gap> {
