@@ -10,6 +10,7 @@ mod contract;
 mod distill;
 mod embed;
 mod explain;
+mod fairness;
 mod gallery;
 mod gate;
 mod membership;
