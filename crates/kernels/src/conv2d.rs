@@ -9,6 +9,7 @@ mod correlate;
 mod layout;
 #[cfg(test)]
 mod tests;
+pub(crate) mod transposed;
 mod weight;
 mod winograd;
 
@@ -25,6 +26,7 @@ use crate::{Fused, affine::AffineOps, flex};
 pub use by_example::{conv2d_example_gradients, conv2d_weight_gradient};
 use correlate::{Correlation, Target};
 use layout::{Layout, shift_and_phase};
+pub use transposed::conv_transpose2d;
 use weight::WeightGradient;
 use winograd::Winograd;
 
@@ -315,9 +317,7 @@ impl Conv2dOps for Flex {
         let [input, weight, grad, output] = [input, weight, grad, output].map(flex::contiguous);
         let [x, w, g] = [&input, &weight, &grad].map(flex::values);
         let mask = relu.then(|| flex::values(&output));
-        let (by_input, by_weight, bias) = Winograd::new(&sizes)
-            .and_then(|winograd| winograd.backward(x, w, g, mask, wanted))
-            .unwrap_or_else(|| direct_gradients(sizes, x, w, g, mask, wanted));
+        let (by_input, by_weight, bias) = gradients(sizes, x, w, g, mask, wanted);
         (
             if wanted[0] { flex::tensor(by_input, input_shape) } else { grad.clone() },
             if wanted[1] { flex::tensor(by_weight, weight_shape) } else { grad.clone() },
@@ -329,7 +329,22 @@ impl Conv2dOps for Flex {
 /// The gradients of input, weight and bias; those that are not wanted may be empty.
 type Gradients = (Vec<f32>, Vec<f32>, Vec<f32>);
 
-/// The gradients that are `wanted`, given that of the output, which is zero where `mask` is at most zero.
+/// The gradients that are `wanted`, given that of the output, which is zero where `mask` is at most zero. Where those of weight
+/// and bias are not, the input may be empty.
+fn gradients(
+    sizes: Sizes,
+    input: &[f32],
+    weight: &[f32],
+    grad: &[f32],
+    mask: Option<&[f32]>,
+    wanted: [bool; 3],
+) -> Gradients {
+    Winograd::new(&sizes)
+        .and_then(|winograd| winograd.backward(input, weight, grad, mask, wanted))
+        .unwrap_or_else(|| direct_gradients(sizes, input, weight, grad, mask, wanted))
+}
+
+/// The same without Winograd's tiles.
 fn direct_gradients(
     sizes: Sizes,
     input: &[f32],

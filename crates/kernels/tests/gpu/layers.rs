@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 use crucible_kernels::{
-    Fused, Smooth, affine, affine_low_rank, batch_norm, batch_norm_train, layer_norm, log_softmax, smooth,
-    softmax,
+    Fused, Smooth, affine, affine_low_rank, batch_norm, batch_norm_train, layer_norm, leaky_relu,
+    log_softmax, smooth, softmax,
 };
 
 use crate::{CLOSE, compare, outcome, read, wave};
@@ -49,6 +49,16 @@ fn smooth_functions_far_from_zero_too() {
                 outcome(smooth(function, x.clone()), &[("input", &x)])
             });
         }
+    }
+}
+
+#[test]
+fn leaky_rectifiers() {
+    for slope in [0.01, 0.2] {
+        compare(&format!("leaky_relu of slope {slope}"), CLOSE, |device| {
+            let x = wave([9, 31], 0.1, device).require_grad();
+            outcome(leaky_relu(x.clone(), slope), &[("input", &x)])
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use crucible_kernels::{
-    AvgPool2d, Conv2d, Fused, MaxPool2d, avg_pool2d, conv2d, conv2d_example_gradients,
+    AvgPool2d, Conv2d, Fused, MaxPool2d, avg_pool2d, conv_transpose2d, conv2d, conv2d_example_gradients,
     conv2d_weight_gradient, max_pool2d, max_pool2d_with,
 };
 
@@ -28,6 +28,22 @@ fn conv2d_over_strides_paddings_dilations_and_groups() {
                 outcome(output, &[("input", &x), ("weight", &w), ("bias", &b)])
             });
         }
+    }
+}
+
+#[test]
+fn the_transpose_of_conv2d() {
+    let strided = Conv2d { stride: [2; 2], padding: [1; 2], ..PLAIN };
+    for (input, weight, options, size) in [
+        ([2, 3, 7, 7], [3, 5, 4, 4], strided, [14, 15]),
+        ([2, 4, 6, 5], [4, 2, 3, 3], Conv2d { padding: [1; 2], groups: 2, ..PLAIN }, [6, 5]),
+    ] {
+        compare(&format!("conv_transpose2d of {input:?} by {weight:?}, {options:?}"), CLOSE, |device| {
+            let [x, w] =
+                [(input, 0.1), (weight, 1.0)].map(|(s, phase)| wave(s, phase, device).require_grad());
+            let output = conv_transpose2d(x.clone(), w.clone(), options, size);
+            outcome(output, &[("input", &x), ("weight", &w)])
+        });
     }
 }
 
