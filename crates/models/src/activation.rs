@@ -1,7 +1,7 @@
 //! Activation functions.
 
 use burn::tensor::{Tensor, activation};
-use crucible_kernels::{Fused, Smooth, smooth};
+use crucible_kernels::{Fused, Smooth, leaky_relu, smooth};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ impl Activation {
         match self {
             Self::Identity => input,
             Self::Relu => activation::relu(input),
-            Self::LeakyRelu => activation::leaky_relu(input, 0.01),
+            Self::LeakyRelu => leaky_relu(input, 0.01),
             Self::Gelu => smooth(Smooth::Gelu, input),
             Self::Silu => smooth(Smooth::Silu, input),
             Self::Sigmoid => smooth(Smooth::Sigmoid, input),

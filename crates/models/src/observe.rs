@@ -5,8 +5,8 @@ use burn::tensor::{Int, Tensor};
 use crate::{
     Activation,
     layers::{
-        AvgPool2d, BatchNorm, Conv2d, Dropout, Embedding, LayerNorm, Linear, MaxPool2d, Padding, Positions,
-        SelfAttention,
+        AvgPool2d, BatchNorm, Conv2d, ConvTranspose2d, Dropout, Embedding, GanConv2d, GanLinear, LayerNorm,
+        Linear, MaxPool2d, Padding, Positions, Projection, SelfAttention, Upsample2d,
     },
     tap::Tap,
 };
@@ -98,6 +98,39 @@ impl<F: FnMut(&Site<'_>, Tensor<2>)> Tap for Observe<F> {
         let [_, _, height, width] = output.dims();
         let parameters = layer.weight.shape().num_elements() + layer.bias.shape().num_elements();
         self.show(layer.name(), "Conv2d", parameters, layer.multiply_adds([height, width]), &output);
+        output
+    }
+
+    fn gan_linear(&mut self, layer: &GanLinear, input: Tensor<2>) -> Tensor<2> {
+        let output = layer.forward(input, false);
+        let multiply_adds = layer.weight.shape().num_elements() as u64;
+        self.show(layer.name(), "Linear", layer.parameters(), multiply_adds, &output);
+        output
+    }
+
+    fn gan_conv2d(&mut self, layer: &GanConv2d, input: Tensor<4>, activation: Activation) -> Tensor<4> {
+        let output = layer.forward(input, activation, false);
+        let [_, _, height, width] = output.dims();
+        self.show(layer.name(), "Conv2d", layer.parameters(), layer.multiply_adds([height, width]), &output);
+        output
+    }
+
+    fn conv_transpose2d(&mut self, layer: &ConvTranspose2d, input: Tensor<4>) -> Tensor<4> {
+        let output = layer.forward(input);
+        self.show(layer.name(), "ConvTranspose2d", layer.parameters(), layer.multiply_adds(), &output);
+        output
+    }
+
+    fn upsample2d(&mut self, layer: &Upsample2d, input: Tensor<4>) -> Tensor<4> {
+        let output = layer.forward(input);
+        self.show(layer.name(), "Upsample", 0, 0, &output);
+        output
+    }
+
+    fn projection(&mut self, layer: &Projection, features: Tensor<2>, classes: Tensor<2, Int>) -> Tensor<2> {
+        let multiply_adds = features.dims()[1] as u64;
+        let output = layer.forward(features, classes, false);
+        self.show(layer.name(), "Projection", layer.parameters(), multiply_adds, &output);
         output
     }
 

@@ -1,13 +1,14 @@
 //! The seam between networks and everything that is done with them.
 
 use burn::tensor::{Int, Tensor};
+use crucible_kernels::leaky_relu;
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
     Activation,
     layers::{
-        AvgPool2d, BatchNorm, Conv2d, Dropout, Embedding, LayerNorm, Linear, MaxPool2d, Padding, Positions,
-        SelfAttention,
+        AvgPool2d, BatchNorm, Conv2d, ConvTranspose2d, Dropout, Embedding, GanConv2d, GanLinear, LayerNorm,
+        Linear, MaxPool2d, Padding, Positions, Projection, SelfAttention, Upsample2d,
     },
 };
 
@@ -84,6 +85,50 @@ pub trait Tap {
     /// Mean over windows.
     fn avg_pool2d(&mut self, layer: &AvgPool2d, input: Tensor<4>) -> Tensor<4> {
         layer.forward(input)
+    }
+
+    /// A fully connected layer of a generator or a discriminator: `[batch, in]` to `[batch, out]`.
+    fn gan_linear(&mut self, layer: &GanLinear, input: Tensor<2>) -> Tensor<2> {
+        let training = self.training().is_some();
+        layer.forward(input, training)
+    }
+
+    /// A convolution of a generator or a discriminator: `[batch, in, height, width]` to `[batch, out, height', width']`.
+    fn gan_conv2d(&mut self, layer: &GanConv2d, input: Tensor<4>, activation: Activation) -> Tensor<4> {
+        let training = self.training().is_some();
+        layer.forward(input, activation, training)
+    }
+
+    /// A transposed convolution that doubles height and width.
+    fn conv_transpose2d(&mut self, layer: &ConvTranspose2d, input: Tensor<4>) -> Tensor<4> {
+        layer.forward(input)
+    }
+
+    /// Pictures made larger.
+    fn upsample2d(&mut self, layer: &Upsample2d, input: Tensor<4>) -> Tensor<4> {
+        layer.forward(input)
+    }
+
+    /// How well features `[batch, features]` fit the classes `[batch, 1]`: `[batch, 1]`.
+    fn projection(&mut self, layer: &Projection, features: Tensor<2>, classes: Tensor<2, Int>) -> Tensor<2> {
+        let training = self.training().is_some();
+        layer.forward(features, classes, training)
+    }
+
+    /// `x` where that is positive, `slope · x` elsewhere, over `[batch, features]`.
+    fn leaky_relu(&mut self, name: &str, slope: f64, input: Tensor<2>) -> Tensor<2> {
+        let _ = name;
+        leaky_relu(input, slope)
+    }
+
+    /// Two rows of values as one: `[batch, a]` and `[batch, b]` to `[batch, a + b]`.
+    fn join(&mut self, left: Tensor<2>, right: Tensor<2>) -> Tensor<2> {
+        Tensor::cat(vec![left, right], 1)
+    }
+
+    /// The sum over all places of a picture: `[batch, channels, height, width]` to `[batch, channels]`.
+    fn sum_places(&mut self, input: Tensor<4>) -> Tensor<2> {
+        input.flatten::<3>(2, 3).sum_dim(2).squeeze_dim(2)
     }
 
     /// An activation that no layer before it could fuse, over `[batch, features]`.

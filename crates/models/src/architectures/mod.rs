@@ -277,7 +277,7 @@ pub enum ModelError {
 const MAX_PARAMETERS: u128 = 1 << 30;
 
 /// Refuses absurd sizes before anything is allocated; `parameters` is what the network would have.
-fn check_size(architecture: &'static str, parameters: u128) -> Result<(), ModelError> {
+pub(crate) fn check_size(architecture: &'static str, parameters: u128) -> Result<(), ModelError> {
     if parameters > MAX_PARAMETERS {
         return Err(ModelError::TooLarge { architecture, parameters, limit: MAX_PARAMETERS });
     }

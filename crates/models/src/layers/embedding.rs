@@ -3,7 +3,7 @@ use burn::tensor::{Device, Int, Tensor};
 use crucible_kernels::embedding;
 use rand_chacha::ChaCha8Rng;
 
-use crate::init::uniform;
+use crate::init::{normal, uniform};
 
 /// A learned vector for each of a vocabulary's tokens: PyTorch's `Embedding`.
 #[derive(Module, Debug)]
@@ -26,6 +26,18 @@ impl Embedding {
     ) -> Self {
         let bound = 0.02 * 3f32.sqrt();
         Self { weight: uniform([vocabulary, features], bound, rng, device), name: name.to_owned() }
+    }
+
+    /// Vectors of standard deviation 1: PyTorch's own default.
+    #[must_use]
+    pub fn standard(
+        name: &str,
+        vocabulary: usize,
+        features: usize,
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self {
+        Self { weight: normal([vocabulary, features], 1.0, rng, device), name: name.to_owned() }
     }
 
     /// The name of this site.
