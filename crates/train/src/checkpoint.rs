@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crucible_models::weights::{self, State};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{RunFolder, TrainError, history::History, run_folder::name, update::UpdaterState};
 
@@ -13,24 +13,25 @@ const KEY: &str = "crucible";
 /// Raised whenever a checkpoint changes its meaning.
 const VERSION: u32 = 1;
 
-pub(crate) struct Checkpoint {
+/// Of one network, or of a pair of them, whose history is another.
+pub(crate) struct Checkpoint<H = History> {
     pub(crate) model: State,
     pub(crate) average: Option<State>,
     pub(crate) optimizer: UpdaterState,
     /// What the update rule has learned.
     pub(crate) rule: State,
-    pub(crate) history: History,
+    pub(crate) history: H,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Header {
+struct Header<H> {
     version: u32,
     has_average: bool,
     counters: BTreeMap<String, u64>,
-    history: History,
+    history: H,
 }
 
-impl Checkpoint {
+impl<H: Serialize + DeserializeOwned> Checkpoint<H> {
     pub(crate) fn save(self, folder: &RunFolder) -> Result<(), TrainError> {
         let header = Header {
             version: VERSION,
@@ -62,7 +63,7 @@ impl Checkpoint {
         let bytes = folder.read(name::LAST)?;
         let (tensors, header) = weights::from_safetensors(&bytes, KEY).map_err(|e| damaged(e.to_string()))?;
         let header = header.ok_or_else(|| damaged("it holds no state of training".to_owned()))?;
-        let header: Header = serde_json::from_str(&header).map_err(|e| damaged(e.to_string()))?;
+        let header: Header<H> = serde_json::from_str(&header).map_err(|e| damaged(e.to_string()))?;
         if header.version != VERSION {
             return Err(damaged(format!(
                 "its version is {}, and this program reads {VERSION}",

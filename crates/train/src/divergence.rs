@@ -1,7 +1,7 @@
 //! Where a value that is not finite first stands.
 
 use burn::tensor::Tensor;
-use crucible_models::{Observe, Tapped, weights::State};
+use crucible_models::{Observe, Tap, Tapped, weights::State};
 
 /// The first parameter with a value that is not finite.
 pub(crate) fn bad_parameter(weights: &State) -> Option<&str> {
@@ -16,13 +16,18 @@ pub(crate) fn locate(network: &impl Tapped, weights: &State, input: Tensor<2>) -
     if !finite(input.clone()) {
         return "the input itself holds a value that is not finite".to_owned();
     }
+    locate_in(weights, |tap| drop(network.forward(input, tap)))
+}
+
+/// The same of any forward pass.
+pub(crate) fn locate_in(weights: &State, forward: impl FnOnce(&mut dyn Tap)) -> String {
     let mut first = None;
     let mut tap = Observe(|site: &crucible_models::Site<'_>, output| {
         if first.is_none() && !finite(output) {
             first = Some(format!("the output of layer `{}` ({})", site.name, site.kind));
         }
     });
-    let _ = network.forward(input, &mut tap);
+    forward(&mut tap);
     let place = first.unwrap_or_else(|| "the loss".to_owned());
     match bad_parameter(weights) {
         Some(name) => format!("{place} is not finite, nor is the parameter `{name}`"),

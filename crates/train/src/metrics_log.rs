@@ -39,12 +39,15 @@ impl MetricsLog {
     }
 
     pub(crate) fn step(&mut self, step: u64, loss: f64, lr: f64, now: f64) -> Result<(), TrainError> {
-        self.metrics.line(&Line::Step { step, loss, lr })?;
-        self.events.append(&tensorboard::scalars(now, step, &[("loss/step", loss), ("learning_rate", lr)]))
+        self.write(
+            &Line::Step { step, loss, lr },
+            step,
+            &[("loss/step", Some(loss)), ("learning_rate", Some(lr))],
+            now,
+        )
     }
 
     pub(crate) fn epoch(&mut self, record: &EpochRecord, now: f64) -> Result<(), TrainError> {
-        self.metrics.line(&Line::Epoch(record))?;
         let scalars = [
             ("loss/train", Some(record.loss)),
             ("loss/validation", record.validation_loss),
@@ -52,9 +55,21 @@ impl MetricsLog {
             ("accuracy/validation", record.validation_accuracy),
             ("accuracy/test", record.test_accuracy),
         ];
+        self.write(&Line::Epoch(record), record.step, &scalars, now)
+    }
+
+    /// A line of the one log, and those numbers that there are as one entry of the other.
+    pub(crate) fn write(
+        &mut self,
+        line: &impl Serialize,
+        step: u64,
+        scalars: &[(&str, Option<f64>)],
+        now: f64,
+    ) -> Result<(), TrainError> {
+        self.metrics.line(line)?;
         let scalars: Vec<(&str, f64)> =
             scalars.iter().filter_map(|(tag, value)| Some((*tag, (*value)?))).collect();
-        self.events.append(&tensorboard::scalars(now, record.step, &scalars))
+        self.events.append(&tensorboard::scalars(now, step, &scalars))
     }
 
     /// Flushes both logs to the disk: a checkpoint that knows their lengths must not outlive them.
@@ -102,7 +117,7 @@ impl Log {
         self.file.sync_data().map_err(fail)
     }
 
-    fn line(&mut self, line: &Line<'_>) -> Result<(), TrainError> {
+    fn line(&mut self, line: &impl Serialize) -> Result<(), TrainError> {
         let mut text = serde_json::to_string(line).expect("plain data");
         text.push('\n');
         self.append(text.as_bytes())
