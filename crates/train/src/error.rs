@@ -52,6 +52,34 @@ pub enum TrainError {
         /// Where the first value that is not finite stood.
         place: String,
     },
+    /// A loss or the weights of a pair became NaN or infinite.
+    #[error(
+        "training diverged at step {step} (epoch {epoch}) in the {side}: {place}. What was saved before is untouched. Try lower \
+         learning rates (generator {}, discriminator {}), spectral normalization of the discriminator, `gan.penalty.name = \
+         \"r1\"`, or `gan.clip_norm = 1.0`",
+        lrs[0],
+        lrs[1]
+    )]
+    PairDiverged {
+        /// The step, from 1.
+        step: u64,
+        /// Its epoch, from 1.
+        epoch: u64,
+        /// `generator` or `discriminator`.
+        side: &'static str,
+        /// The learning rates in force, of generator and discriminator.
+        lrs: [f64; 2],
+        /// Where the first value that is not finite stood.
+        place: String,
+    },
+    /// A setting of a pair that cannot be.
+    #[error("`{key}`: {problem}")]
+    Pair {
+        /// The recipe's key.
+        key: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The training split is empty.
     #[error("there are no training examples")]
     NoExamples,

@@ -7,6 +7,7 @@
 //! Absent by design: recipes as text, printing, how privacy is kept, attacks, compression. The clock and the wish to stop come
 //! from the caller, who is told of everything through [`Event`]s.
 
+pub mod adversarial;
 mod average;
 mod batches;
 mod checkpoint;

@@ -15,6 +15,7 @@
 //! | `prune/` | the plan by which a network was pruned, and while it goes on the run folder of each round |
 //! | `privacy/` | what training with a guarantee spent, and while it goes on the key of its draws |
 //! | `shadows/` | the plan and the run folders of shadow models, which attacks on membership go by |
+//! | `samples/` | of a generator: a sheet of its pictures after each epoch |
 //! | `report.html`, `report.json` | the report |
 //!
 //! A file is written under a temporary name, flushed to the disk, and renamed, so that a reader finds either the old
@@ -45,6 +46,8 @@ pub mod name {
     pub const LAST: &str = "checkpoints/last.safetensors";
     /// The weights with the lowest monitored loss.
     pub const BEST: &str = "checkpoints/best.safetensors";
+    /// The folder of a generator's sheets, `0001.png` after the first epoch.
+    pub const SAMPLES: &str = "samples";
     /// The settings of adapters.
     pub const ADAPTER_CONFIG: &str = "adapter/adapter_config.json";
     /// Adapters, apart from the weights that they change.
