@@ -5,6 +5,7 @@
 //! This crate knows no tensors and no networks, never prints, and draws every random number from
 //! [`seed::stream`].
 
+mod animation;
 mod config;
 pub mod corruptions;
 mod dataset;
@@ -32,6 +33,7 @@ mod table;
 mod texts;
 mod tokenizer;
 
+pub use animation::animation;
 pub use config::{DataConfig, Normalize, load};
 pub use dataset::{Cell, Column, Dataset, Format, InputFormat, Task};
 pub use duplicates::Overlap;

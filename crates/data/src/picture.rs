@@ -70,21 +70,43 @@ impl Picture {
     /// If the channels are not 1 or 3, a side is zero, or the values are not as many as the sides say.
     #[must_use]
     pub fn to_png(&self) -> Vec<u8> {
-        let plane = self.height * self.width;
-        assert_eq!(self.values.len(), self.channels * plane, "values of a picture");
-        let (interleaved, color) = match self.channels {
-            1 => (self.values.clone(), ExtendedColorType::L8),
-            3 => {
-                let pixels = (0..plane).flat_map(|pixel| (0..3).map(move |channel| channel * plane + pixel));
-                (pixels.map(|index| self.values[index]).collect(), ExtendedColorType::Rgb8)
-            }
-            other => panic!("a picture has 1 or 3 channels, not {other}"),
-        };
+        let color = if self.channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+        let interleaved = self.interleaved();
         let mut png = Vec::new();
         image::codecs::png::PngEncoder::new(&mut png)
             .write_image(&interleaved, self.width as u32, self.height as u32, color)
             .expect("writing to memory succeeds");
         png
+    }
+
+    /// The values as files have them: `[height, width, channels]`.
+    ///
+    /// # Panics
+    ///
+    /// As [`to_png`](Self::to_png).
+    pub(crate) fn interleaved(&self) -> Vec<u8> {
+        let plane = self.height * self.width;
+        assert_eq!(self.values.len(), self.channels * plane, "values of a picture");
+        match self.channels {
+            1 => self.values.clone(),
+            3 => {
+                let pixels = (0..plane).flat_map(|pixel| (0..3).map(move |channel| channel * plane + pixel));
+                pixels.map(|index| self.values[index]).collect()
+            }
+            other => panic!("a picture has 1 or 3 channels, not {other}"),
+        }
+    }
+
+    /// The picture in the bytes of a PNG file; of an animated one, the first.
+    ///
+    /// # Errors
+    ///
+    /// Where they are none.
+    pub fn from_png(bytes: &[u8]) -> Result<Self, DataError> {
+        let image = decode(Path::new("the picture"), bytes)?;
+        let (channels, height, width) =
+            (channels_of(&image), image.height() as usize, image.width() as usize);
+        Ok(Self { channels, height, width, values: fit(&image, [channels, height, width]) })
     }
 
     /// As the image library has it.
