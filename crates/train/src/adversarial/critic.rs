@@ -21,8 +21,6 @@ use super::{
 pub(super) struct Arena<'a> {
     pub(super) config: &'a GanConfig,
     pub(super) drawing: Drawing,
-    /// The classes of the training pictures, where the generator is told which to make.
-    pub(super) labels: Option<&'a [u32]>,
     pub(super) seed: u64,
     /// Where to compute, without autodiff.
     pub(super) device: &'a Device,
@@ -52,11 +50,17 @@ impl Arena<'_> {
         Tensor::from_data(TensorData::new(values, [rows, columns]), self.device)
     }
 
-    fn latents(&self, name: &str, position: u64) -> Tensor<2> {
-        let mut rng = self.stream(name, position);
-        let length = self.drawing.latent;
-        let rows = (0..self.config.batch_size).flat_map(|_| latent(length, &mut rng));
-        self.tensor(rows.collect(), length)
+    /// Classes as `[batch, 1]`, where the networks are told of any.
+    fn classes(&self, classes: Option<&[u32]>) -> Option<Tensor<2, Int>> {
+        classes.map(|classes| class_tensor(classes, &self.device.clone().autodiff()))
+    }
+
+    /// Pictures of these classes by a generator that is tracked, for the discriminator's step of this number, from 1.
+    pub(super) fn make(&self, generator: &Generator, classes: Option<&[u32]>, step: u64) -> Tensor<2> {
+        let (mut rng, length) = (self.stream("gan/latents", step), self.drawing.latent);
+        let latents = (0..self.config.batch_size).flat_map(|_| latent(length, &mut rng)).collect();
+        let latents = Tensor::from_inner(self.tensor(latents, length));
+        generator.forward(latents, self.classes(classes), &mut self.training(step))
     }
 
     fn augmented(&self, pictures: Tensor<2>, rng: &mut ChaCha8Rng) -> Tensor<2> {
@@ -66,26 +70,23 @@ impl Arena<'_> {
         }
     }
 
-    /// The discriminator's step of this number, from 1, on real pictures `[batch, features]` of these classes. Generated ones are of
-    /// the same classes.
+    /// The discriminator's step of this number, from 1, on real pictures `[batch, features]` and generated ones of the same classes,
+    /// neither of them tracked.
     pub(super) fn judge(
         &self,
-        (generator, discriminator): (&Generator, &Discriminator),
-        reals: Tensor<2>,
+        discriminator: &Discriminator,
+        [reals, fakes]: [Tensor<2>; 2],
         classes: Option<&[u32]>,
         step: u64,
     ) -> Judged {
-        let of = |device: &Device| classes.map(|classes| class_tensor(classes, device));
-        let latents = self.latents("gan/judged", step);
-        let fakes = generator.valid().forward(latents, of(self.device), &mut self.training(step));
+        let of = || self.classes(classes);
         let mut rng = self.stream("gan/augmentation", step);
         let reals = self.augmented(reals, &mut rng);
         let fakes = self.augmented(fakes, &mut rng);
-        let tracked = self.device.clone().autodiff();
-        let [real, fake] = self.scores(discriminator, [&reals, &fakes], of(&tracked), step);
+        let [real, fake] = self.scores(discriminator, [&reals, &fakes], of(), step);
         let loss = self.config.objective.objective().discriminator(real.clone(), fake.clone());
         let value = scalar(&loss);
-        let (penalty, total) = match self.penalty(discriminator, [reals, fakes], of(&tracked), step) {
+        let (penalty, total) = match self.penalty(discriminator, [reals, fakes], of(), step) {
             Some((penalty, surrogate)) => (Some(penalty), loss + surrogate),
             None => (None, loss),
         };
@@ -139,25 +140,20 @@ impl Arena<'_> {
         Some((value, surrogate.mul_scalar(every as f64)))
     }
 
-    /// The generator's loss in the step of this number, from 1, and its gradient.
+    /// The generator's loss for the pictures that it made of these classes in the discriminator's step of this number, and its
+    /// gradient.
     pub(super) fn pull(
         &self,
         (generator, discriminator): (&Generator, &Discriminator),
+        pictures: Tensor<2>,
+        classes: Option<&[u32]>,
         step: u64,
     ) -> (f64, GradientsParams) {
-        let tracked = self.device.clone().autodiff();
-        let classes = self.labels.map(|labels| {
-            let mut rng = self.stream("gan/classes", step);
-            let draw = |_| labels[rng.random_range(0..labels.len())];
-            class_tensor(&(0..self.config.batch_size).map(draw).collect::<Vec<u32>>(), &tracked)
-        });
-        let latents = Tensor::from_inner(self.latents("gan/latents", step));
-        let mut tap = self.training(step);
-        let pictures = generator.forward(latents, classes.clone(), &mut tap);
+        let classes = self.classes(classes);
         let pictures = self.augmented(pictures, &mut self.stream("gan/augmentation/generator", step));
         let judge = discriminator.clone().no_grad();
         let scores = match judge.mixes_batches() {
-            true => judge.forward(pictures, classes, &mut tap),
+            true => judge.forward(pictures, classes, &mut self.training(step)),
             false => judge.forward(pictures, classes, &mut NoTap),
         };
         let loss = self.config.objective.objective().generator(scores);

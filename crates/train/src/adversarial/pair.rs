@@ -123,20 +123,22 @@ impl<'a> PairStepper<'a> {
         reals: Tensor<2>,
         device: &'a Device,
     ) -> Self {
-        let arena = Arena { config, drawing, labels: None, seed: 1, device };
+        let arena = Arena { config, drawing, seed: 1, device };
         Self { contestants: Contestants::new(pair, config), arena, reals, step: 0 }
     }
 
     /// One step of each side; the losses before it, of generator and discriminator.
     pub fn step(&mut self) -> [f64; 2] {
         self.step += 1;
-        let config = self.arena.config;
-        let judged = self.arena.judge(self.contestants.both(), self.reals.clone(), None, self.step);
+        let (config, arena) = (self.arena.config, &self.arena);
+        let made = arena.make(self.contestants.both().0, None, self.step);
+        let pictures = [self.reals.clone(), made.clone().inner()];
+        let judged = arena.judge(self.contestants.both().1, pictures, None, self.step);
         let lrs = [&config.generator_optimizer, &config.discriminator_optimizer];
         let lrs = lrs.map(|optimizer| optimizer.optimizer().lr());
         let bound = config.penalty.as_ref().and_then(|penalty| penalty.penalty().bound());
         self.contestants.step_discriminator(judged.gradients, lrs[1], config.clip_norm, bound);
-        let (loss, gradients) = self.arena.pull(self.contestants.both(), self.step);
+        let (loss, gradients) = arena.pull(self.contestants.both(), made, None, self.step);
         self.contestants.step_generator(gradients, lrs[0], config.clip_norm);
         [loss, judged.loss]
     }

@@ -107,6 +107,12 @@ enum Line<'a> {
     Epoch(&'a PairRecord),
 }
 
+/// Pictures that a generator made, tracked by autodiff, and their classes.
+struct Made {
+    pictures: Tensor<2>,
+    classes: Option<Vec<u32>>,
+}
+
 struct Trainer<'a> {
     contestants: Contestants,
     average: Option<Generator>,
@@ -150,12 +156,11 @@ impl<'a> Trainer<'a> {
             contestants.remember(&memory, device).map_err(damaged)?;
         }
         let log = MetricsLog::open(folder, history.metrics_bytes, history.events_bytes, now)?;
-        let labels = drawing.classes.and(data.train.classes());
         Ok(Self {
             contestants,
             average,
             log,
-            arena: Arena { config, drawing, labels, seed, device },
+            arena: Arena { config, drawing, seed, device },
             sheet: Sheet::new(data, drawing, seed),
             order: (0, Vec::new()),
             started: now - history.seconds,
@@ -225,12 +230,16 @@ impl<'a> Trainer<'a> {
     /// Steps of the discriminator and one of the generator; their losses, the generator's first.
     fn step(&mut self) -> Result<[f64; 2], TrainError> {
         let (lrs, rounds) = (self.lrs(self.history.step), self.config.critic_steps);
-        let mut sum = 0.0;
+        let (mut sum, mut made) = (0.0, None);
         for round in 0..rounds {
-            sum += self.step_discriminator(self.history.step * rounds + round + 1, round, lrs)?;
+            let (loss, pictures) = self.step_discriminator(round, lrs)?;
+            sum += loss;
+            made = Some(pictures);
         }
         let step = self.history.step + 1;
-        let (loss, gradients) = self.arena.pull(self.contestants.both(), step);
+        let Made { pictures, classes } = made.expect("there is a step of the discriminator");
+        let both = self.contestants.both();
+        let (loss, gradients) = self.arena.pull(both, pictures, classes.as_deref(), step * rounds);
         if !loss.is_finite() {
             return Err(self.diverged("generator", lrs));
         }
@@ -246,15 +255,20 @@ impl<'a> Trainer<'a> {
         Ok([loss, sum / rounds as f64])
     }
 
-    /// The loss of the discriminator's step number `number`, the `round`th before a step of the generator.
-    fn step_discriminator(&mut self, number: u64, round: u64, lrs: [f64; 2]) -> Result<f64, TrainError> {
+    /// The loss of the discriminator's step, the `round`th before one of the generator, and the pictures that it saw: the generator
+    /// is then judged by the last of them again.
+    fn step_discriminator(&mut self, round: u64, lrs: [f64; 2]) -> Result<(f64, Made), TrainError> {
+        let number = self.history.step * self.config.critic_steps + round + 1;
         let indices = self.indices(round);
         let mut values = Vec::new();
         self.data.train.gather(&indices, &mut values);
         let shape = [indices.len(), self.data.train.input_len()];
         let reals = Tensor::from_data(TensorData::new(values, shape), self.device);
-        let classes = self.arena.labels.map(|_| self.data.train.gather_classes(&indices));
-        let judged = self.arena.judge(self.contestants.both(), reals, classes.as_deref(), number);
+        let classes = self.arena.drawing.classes.map(|_| self.data.train.gather_classes(&indices));
+        let (generator, discriminator) = self.contestants.both();
+        let pictures = self.arena.make(generator, classes.as_deref(), number);
+        let seen = [reals, pictures.clone().inner()];
+        let judged = self.arena.judge(discriminator, seen, classes.as_deref(), number);
         if !judged.loss.is_finite() || judged.penalty.is_some_and(|penalty| !penalty.is_finite()) {
             return Err(self.diverged("discriminator", lrs));
         }
@@ -278,7 +292,7 @@ impl<'a> Trainer<'a> {
                 }
             }
         }
-        Ok(loss)
+        Ok((loss, Made { pictures, classes }))
     }
 
     /// The real pictures of a step: those of an epoch in a new order, each once.
