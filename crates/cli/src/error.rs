@@ -28,6 +28,14 @@ pub(crate) enum CliError {
     Usage(String),
     #[error("{} is no run: {problem}", path.display())]
     NoRun { path: PathBuf, problem: String },
+    #[error(
+        "{0} holds a generator, which makes pictures and answers nothing: `crucible generate {0}` asks it for some, `crucible \
+         report {0}` writes its report anew, and `crucible train --resume {0}` goes on with its training",
+        path.display()
+    )]
+    Generator { path: PathBuf },
+    #[error("{} is no generator: {problem}", path.display())]
+    NoGenerator { path: PathBuf, problem: String },
     #[error("{} is no folder of an encoder: {problem}", path.display())]
     NoModel { path: PathBuf, problem: String },
     #[error("{} holds no adapters: {problem}", path.display())]
@@ -78,14 +86,23 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Recipe(_) | Self::NoSuchRecipe { .. } | Self::Usage(_) => 2,
-            Self::NoRun { .. } | Self::NoModel { .. } | Self::NoAdapters { .. } => 2,
+            Self::NoRun { .. }
+            | Self::Generator { .. }
+            | Self::NoGenerator { .. }
+            | Self::NoModel { .. }
+            | Self::NoAdapters { .. } => 2,
             Self::Model(_)
             | Self::Compress(_)
             | Self::Export(_)
             | Self::Robust(_)
             | Self::Explain(_)
             | Self::Privacy(_) => 2,
-            Self::Train(TrainError::Loss(_) | TrainError::NothingToMeasure | TrainError::NoAccuracy) => 2,
+            Self::Train(
+                TrainError::Loss(_)
+                | TrainError::NothingToMeasure
+                | TrainError::NoAccuracy
+                | TrainError::Pair { .. },
+            ) => 2,
             Self::OtherData { .. }
             | Self::Weights(_)
             | Self::Foreign(_)

@@ -7,6 +7,7 @@ mod commands;
 mod distill;
 mod error;
 mod findings;
+mod gan;
 mod output;
 mod poison;
 mod pretrained;

@@ -10,9 +10,9 @@ use crucible_recipe::{Checked, Problems};
 use crucible_robust::DefenceConfig;
 use crucible_train::{RunFolder, TrainConfig, run_folder::name};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{audit::Limits, error::CliError, poison::Poison, pretrained, transfer::Transfer};
+use crate::{audit::Limits, error::CliError, gan::GanRecipe, poison::Poison, pretrained, transfer::Transfer};
 
 /// What to train, on what, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,23 +59,44 @@ impl Recipe {
     }
 }
 
-impl Recipe {
+/// What every kind of recipe has.
+trait Kind: Serialize + DeserializeOwned + JsonSchema {
+    fn data(&self) -> &DataConfig;
+
+    /// Keys of paths that are no data's, and the paths.
+    fn other_paths(&self) -> Vec<(&'static str, Option<PathBuf>)> {
+        Vec::new()
+    }
+
     /// The keys whose paths are relative, and the paths.
     fn relative_paths(&self) -> Vec<(&'static str, PathBuf)> {
-        let data = serde_json::to_value(&self.data).expect("plain data");
+        let data = serde_json::to_value(self.data()).expect("plain data");
+        let paths = ["path", "tokenizer"].map(|key| data[key].as_str().map(PathBuf::from));
+        let paths = ["data.path", "data.tokenizer"].into_iter().zip(paths).chain(self.other_paths());
+        let given = paths.filter_map(|(key, path)| Some((key, path?)));
+        given.filter(|(_, path)| path.is_relative()).collect()
+    }
+}
+
+impl Kind for Recipe {
+    fn data(&self) -> &DataConfig {
+        &self.data
+    }
+
+    fn other_paths(&self) -> Vec<(&'static str, Option<PathBuf>)> {
         let audit = serde_json::to_value(&self.audit).expect("plain data");
-        let paths = [
-            ("data.path", data["path"].as_str().map(PathBuf::from)),
-            ("data.tokenizer", data["tokenizer"].as_str().map(PathBuf::from)),
+        let others = audit["out_of_distribution"]["data"]["path"].as_str().map(PathBuf::from);
+        vec![
             ("distill.teacher", self.distill.as_ref().map(|distill| distill.teacher.clone())),
             ("transfer.from", self.transfer.as_ref().map(|transfer| transfer.from.clone())),
-            (
-                "audit.out_of_distribution.data.path",
-                audit["out_of_distribution"]["data"]["path"].as_str().map(PathBuf::from),
-            ),
-        ];
-        let given = paths.into_iter().filter_map(|(key, path)| Some((key, path?)));
-        given.filter(|(_, path)| path.is_relative()).collect()
+            ("audit.out_of_distribution.data.path", others),
+        ]
+    }
+}
+
+impl Kind for GanRecipe {
+    fn data(&self) -> &DataConfig {
+        &self.data
     }
 }
 
@@ -118,6 +139,7 @@ pub(crate) const SHIPPED: &[Shipped] = shipped![
     "digits-transfer",
     "fashion-transfer",
     "movie-sentiment",
+    "mnist-gan",
 ];
 
 /// A recipe's text and where it came from.
@@ -185,14 +207,37 @@ impl Source {
         Ok(Self { tokenizer, ..Self::read(&folder.path(name::RECIPE))? })
     }
 
-    /// Checks the recipe whole. Relative paths in it become absolute, so that the filled recipe runs from anywhere.
-    /// What the network that `[transfer]` starts from says is filled in.
+    /// Whether the recipe is of a generator and a discriminator.
+    pub(crate) fn is_gan(&self) -> bool {
+        crucible_recipe::peek::<GanRecipe>(&self.text, &[]).get("gan").is_some()
+    }
+
+    /// Checks the recipe of a network that answers, whole. Relative paths in it become absolute, so that the filled recipe runs from
+    /// anywhere. What the network that `[transfer]` starts from says is filled in.
     pub(crate) fn check(&self, given: &[String]) -> Result<Checked<Recipe>, CliError> {
-        let overrides = &[given, &self.filled(given)?].concat();
-        let checked: Checked<Recipe> =
+        if self.is_gan() {
+            return Err(CliError::Usage(format!(
+                "{} is the recipe of a generator (`[gan]`), and this is for a network that answers; `crucible train` trains it, \
+                 and `crucible generate` makes pictures by it then",
+                self.file_name
+            )));
+        }
+        self.check_as(&[given, &self.filled(given)?].concat())
+    }
+
+    /// The same of the recipe of a generator.
+    pub(crate) fn check_gan(&self, given: &[String]) -> Result<Checked<GanRecipe>, CliError> {
+        self.needs(&crucible_recipe::peek::<GanRecipe>(&self.text, given))?;
+        let checked = self.check_as(given)?;
+        GanRecipe::problems(&checked)?;
+        Ok(checked)
+    }
+
+    fn check_as<R: Kind>(&self, overrides: &[String]) -> Result<Checked<R>, CliError> {
+        let checked: Checked<R> =
             crucible_recipe::check(&self.text, &self.file_name, overrides).map_err(CliError::Recipe)?;
         let mut problems = Problems::none(&checked.places);
-        for problem in checked.value.data.check() {
+        for problem in checked.value.data().check() {
             problems.add(&checked.places, &format!("data.{}", problem.field), problem.problem, None);
         }
         problems.into_result().map_err(CliError::Recipe)?;
@@ -205,12 +250,12 @@ impl Source {
             path: self.base.clone(),
             source,
         })?;
-        let mut overrides = overrides.clone();
+        let mut overrides = overrides.to_vec();
         for (key, path) in relative {
             let path = serde_json::to_string(&base.join(path));
             overrides.push(format!("{key}={}", path.map_err(|error| CliError::Usage(error.to_string()))?));
         }
-        let absolute: Checked<Recipe> =
+        let absolute: Checked<R> =
             crucible_recipe::check(&self.text, &self.file_name, &overrides).map_err(CliError::Recipe)?;
         // Problems are told where the paths stand, not where they were made absolute.
         Ok(Checked { places: checked.places, ..absolute })

@@ -173,8 +173,17 @@ pub(crate) fn shape(sides: &[usize]) -> String {
     sides.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
 }
 
-/// Opens a folder that holds a run of its own, finished or not.
+/// Opens a folder that holds a run of its own, finished or not, of a network that answers.
 pub(crate) fn open_folder(path: &Path) -> Result<RunFolder, CliError> {
+    let folder = open_any(path)?;
+    if Source::of_run(&folder)?.is_gan() {
+        return Err(CliError::Generator { path: path.to_owned() });
+    }
+    Ok(folder)
+}
+
+/// Opens a folder that holds a run of its own, finished or not.
+pub(crate) fn open_any(path: &Path) -> Result<RunFolder, CliError> {
     let folder = RunFolder::open(path).map_err(|error| match error {
         TrainError::File { source, .. } => {
             let problem = match source.kind() {

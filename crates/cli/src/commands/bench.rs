@@ -5,6 +5,7 @@ use crate::{
 
 mod attack;
 mod explain;
+mod gan;
 mod int8;
 mod private;
 mod step;
@@ -23,6 +24,8 @@ enum Action {
     Private(private::Args),
     /// The answers of a convolutional network in integers, beside those in floats
     Int8(int8::Args),
+    /// One step of a generator and of a discriminator on random pictures
+    Gan(gan::Args),
     /// Forty steps of projected gradient descent against random pictures
     Attack(attack::Args),
     /// Integrated gradients of random pictures over 50 points
@@ -34,6 +37,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
         Action::Step(args) => step::run(&args, output)?,
         Action::Private(args) => private::run(&args, output)?,
         Action::Int8(args) => int8::run(&args, output)?,
+        Action::Gan(args) => gan::run(&args, output)?,
         Action::Attack(args) => attack::run(&args, output)?,
         Action::Explain(args) => explain::run(&args, output)?,
     }

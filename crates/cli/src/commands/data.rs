@@ -84,6 +84,10 @@ fn find(given: &str, set: &[String]) -> Result<(DataConfig, PathBuf, u64), CliEr
     if is_recipe {
         let source = Source::find(Some(given))?;
         let overrides: Vec<String> = set.iter().map(|set| format!("data.{set}")).collect();
+        if source.is_gan() {
+            let recipe = source.check_gan(&overrides)?.value;
+            return Ok((recipe.data, PathBuf::new(), recipe.seed));
+        }
         let recipe = source.check(&overrides)?.value;
         return Ok((recipe.data, PathBuf::new(), recipe.seed));
     }

@@ -10,6 +10,7 @@ mod embed;
 mod eval;
 mod explain;
 mod export;
+mod generate;
 mod model;
 mod predict;
 mod privacy;
@@ -64,6 +65,8 @@ commands! {
     Privacy = privacy,
     /// Ask a run's network about pictures, IDX files or table rows
     Predict = predict,
+    /// Make pictures with a run's generator
+    Generate = generate,
     /// Hold ways of learning from another run against each other
     Transfer = transfer,
     /// Write a run's report anew

@@ -1,7 +1,10 @@
-use serde_json::json;
+use crucible_recipe::Checked;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::{
     error::CliError,
+    gan::GanRecipe,
     output::{Output, Status},
     recipe::{Recipe, SHIPPED, Source},
 };
@@ -52,19 +55,19 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
         Action::Show { recipe, full, set } => {
             let source = Source::find(Some(&recipe))?;
             let full = full || !set.is_empty() || output.is_json();
-            let text = if full { source.check(&set)?.filled } else { source.text.clone() };
+            let (filled, value) = if full { check(&source, &set)? } else { Default::default() };
             match output.is_json() {
-                true => output.object(&source.check(&set)?.value),
-                false => output.result(&text),
+                true => output.object(&value),
+                false => output.result(if full { &filled } else { &source.text }),
             }
         }
         Action::Check { file, set } => {
-            Source::find(Some(&file))?.check(&set)?;
+            check(&Source::find(Some(&file))?, &set)?;
             output.object(&json!({ "recipe": file, "ok": true }));
             output.line(format!("{file}: nothing wrong"));
         }
         Action::Schema => {
-            let schema = crucible_recipe::schema::<Recipe>();
+            let schema = schema();
             let pretty = serde_json::to_string_pretty(&schema).expect("plain data");
             output.result(&if output.is_json() { schema.to_string() } else { pretty });
         }
@@ -73,8 +76,40 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     Ok(Status::Done)
 }
 
+/// A recipe of either kind with every default filled in, as TOML and as JSON.
+fn check(source: &Source, set: &[String]) -> Result<(String, Value), CliError> {
+    fn both<R: Serialize>(checked: Checked<R>) -> (String, Value) {
+        (checked.filled, serde_json::to_value(checked.value).expect("plain data"))
+    }
+    Ok(if source.is_gan() { both(source.check_gan(set)?) } else { both(source.check(set)?) })
+}
+
+/// The schema of both kinds of recipes: which one it is, the table `gan` says.
+fn schema() -> Value {
+    let mut all = crucible_recipe::schema::<Recipe>();
+    let gan = crucible_recipe::schema::<GanRecipe>();
+    let names = |schema: &Value| {
+        schema["properties"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .collect::<Vec<_>>()
+    };
+    let only = |schema: &Value| json!({ "required": schema["required"], "propertyNames": { "enum": names(schema) } });
+    let (then, otherwise) = (only(&gan), only(&all));
+    all["properties"]["gan"] = gan["properties"]["gan"].clone();
+    all["if"] = json!({ "required": ["gan"] });
+    (all["then"], all["else"]) = (then, otherwise);
+    if let Some(root) = all.as_object_mut() {
+        root.remove("required");
+    }
+    all
+}
+
 fn keys(output: &Output) {
-    for key in crucible_recipe::describe::<Recipe>() {
+    let own = crucible_recipe::describe::<GanRecipe>().into_iter().filter(|key| key.path.starts_with("gan"));
+    for key in crucible_recipe::describe::<Recipe>().into_iter().chain(own) {
         output.object(&key);
         let only = key.only_with.as_ref().map_or_else(String::new, |only| format!(" (with {only})"));
         let range = key.range.as_ref().map_or_else(String::new, |range| format!(", {range}"));

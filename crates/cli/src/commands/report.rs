@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::{
     error::CliError,
     findings::{self, Ending},
+    gan::{self, GanEnding, GanRun},
     output::{Output, Status},
     run::Run,
 };
@@ -16,6 +17,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
+    if gan::holds_generator(&args.run) {
+        let run = GanRun::open(&args.run)?;
+        let (sentence, path) =
+            findings::generator::write(&run, &run.recipe()?, &GanEnding::read(&run.folder)?)?;
+        output.object(&json!({ "report": path }));
+        output.line(sentence);
+        output.line(format!("Report: {}", path.display()));
+        return Ok(Status::Done);
+    }
     let run = Run::open(&args.run)?;
     let recipe = run.recipe()?;
     let data = run.data(&recipe)?;

@@ -1,3 +1,5 @@
+mod generator;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +23,7 @@ use crate::{
         self, Ending, Guarantee, Summary,
         transfer::{SECTION, Transferred},
     },
+    gan,
     output::{Output, Status},
     progress::Progress,
     recipe::{Recipe, SHIPPED, Source},
@@ -51,9 +54,19 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     threads::start(None)?;
+    if let Some(path) = args.resume.as_ref().filter(|path| gan::holds_generator(path)) {
+        return generator::Sitting::resume(path)?.run(output);
+    }
     let sitting = match &args.resume {
         Some(path) => Sitting::resume(path)?,
-        None => Sitting::begin(args.recipe.as_deref(), &args.set, args.out.as_deref())?,
+        None => {
+            let source = Source::find(args.recipe.as_deref())?;
+            let root = args.out.unwrap_or_else(|| free_folder(Path::new("runs"), &source.stem));
+            if source.is_gan() {
+                return generator::Sitting::begin(&source, &args.set, &root)?.run(output);
+            }
+            Sitting::create(&source, &args.set, &root)?
+        }
     };
     Ok(sitting.run(output)?.status)
 }

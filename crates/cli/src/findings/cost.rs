@@ -1,4 +1,4 @@
-use crucible_models::Summary;
+use crucible_models::{LayerSummary, Summary};
 use crucible_report::{Block, Column, Fact, Section, Table, Value};
 
 use super::Ending;
@@ -23,12 +23,13 @@ pub(super) fn section(layers: &Summary, recipe: &Recipe, ending: &Ending) -> Sec
     if let Some(bytes) = ending.peak_memory {
         facts.push(Fact::new("Peak memory of the process, data included", mebibytes(bytes)));
     }
-    Section::new("cost", "What it cost").block(Block::Facts { facts }).block(table(layers))
+    Section::new("cost", "What it cost").block(Block::Facts { facts }).block(rows(&layers.layers))
 }
 
-fn table(layers: &Summary) -> Table {
+/// A row for each layer.
+pub(super) fn rows(layers: &[LayerSummary]) -> Table {
     let shape = |shape: &[usize]| shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ");
-    let rows = layers.layers.iter().map(|layer| {
+    let rows = layers.iter().map(|layer| {
         vec![
             Value::text(layer.name.clone()),
             Value::text(layer.kind.clone()),

@@ -302,11 +302,12 @@ fn shipped_recipes_can_be_listed_shown_and_changed() {
             "digits-pretrain",
             "digits-transfer",
             "fashion-transfer",
-            "movie-sentiment"
+            "movie-sentiment",
+            "mnist-gan",
         ]
     );
     let text = place.ok(&["recipe", "list"]).out;
-    assert_eq!(text.lines().count(), 13);
+    assert_eq!(text.lines().count(), 14);
     assert!(text.starts_with("mnist-mlp         The article's job: "), "{text}");
 
     let shown = place.ok(&["recipe", "show", "adult-mlp"]).out;

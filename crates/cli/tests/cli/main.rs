@@ -13,6 +13,7 @@ mod explain;
 mod fairness;
 mod gallery;
 mod gate;
+mod generate;
 mod membership;
 mod poison;
 mod privacy;

@@ -1,0 +1,7 @@
+//! Generators of pictures: what their recipes and runs are.
+
+mod recipe;
+mod run;
+
+pub(crate) use recipe::GanRecipe;
+pub(crate) use run::{GanConfigFile, GanEnding, GanRun, holds_generator, open_folder};
