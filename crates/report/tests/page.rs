@@ -352,6 +352,19 @@ fn a_gallery_shows_pictures_by_their_size() {
 }
 
 #[test]
+fn sheets_of_pictures_get_more_room_than_single_ones() {
+    for (side, class) in [(28, "gallery"), (302, "gallery sheets")] {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, side, side);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.write_header().unwrap().write_image_data(&vec![9; (side * side) as usize]).unwrap();
+        let picture = Picture { png: Png(bytes), alt: "Digits".to_owned(), caption: String::new() };
+        let document = one(Gallery { pictures: vec![picture], caption: String::new() });
+        assert_eq!(all(&document, "ul.gallery")[0].attr("class"), Some(class));
+    }
+}
+
+#[test]
 fn notes_name_their_weight_in_words() {
     let note = |level| Note { level, text: "Mind this.".to_owned() };
     let document = page([Section::new("", "").block(note(Level::Info)).block(note(Level::Warning))]);

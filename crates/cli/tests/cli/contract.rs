@@ -416,6 +416,12 @@ fn a_step_is_timed() {
         assert!(0.0 < number("min_ms") && number("min_ms") <= number("ms"), "{object}");
         assert!(0.0 < number("gemm_share"), "{object}");
     }
+    let small = ["--batch=2", "--size=8", "--channels=2", "--steps=2", "--threads=1", "--json"];
+    for more in [None, Some("--nearest"), Some("--spectral")] {
+        let object = place.ok(&[&["bench", "gan"], &small[..], more.as_slice()].concat()).object();
+        let number = |key: &str| object[key].as_f64().unwrap();
+        assert!(0.0 < number("min_ms") && number("min_ms") <= number("ms"), "{object}");
+    }
     place.run(&["bench", "step", "--task", "mlp", "--batch=0"]).code.filter(|&code| code == 2).unwrap();
 }
 

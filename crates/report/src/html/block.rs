@@ -109,10 +109,14 @@ fn gallery(gallery: &Gallery) -> Markup {
     }
 }
 
-/// Strips of pictures side by side get more room, by how much wider than high they are.
+/// From this width on a square picture is a sheet of many.
+const SHEET: u32 = 257;
+
+/// Strips of pictures side by side get more room, by how much wider than high they are, and so do whole sheets.
 fn gallery_class(gallery: &Gallery) -> &'static str {
-    let ratio = gallery.pictures.first().and_then(|picture| picture.png.size());
-    match ratio.map(|[width, height]| width / height.max(1)) {
+    let size = gallery.pictures.first().and_then(|picture| picture.png.size());
+    match size.map(|[width, height]| width / height.max(1)) {
+        Some(..2) if size.is_some_and(|[width, _]| width >= SHEET) => "gallery sheets",
         Some(4..) => "gallery rows",
         Some(2..) => "gallery strips",
         _ => "gallery",
