@@ -1,5 +1,7 @@
 //! Generators and discriminators beside PyTorch's, and what can be computed of them.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails by panicking")]
+
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData, Tolerance};
 use crucible_models::{
