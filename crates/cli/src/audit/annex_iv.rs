@@ -14,7 +14,7 @@ fn blank(what: &str) -> String {
 
 /// Writes the outline, in the nine points of the annex.
 pub(crate) fn outline(subject: &Subject, judged: &[Judged]) -> String {
-    let title = findings::title(&subject.run, &subject.recipe);
+    let title = subject.title();
     let points: [(&str, String); 9] = [
         ("General description of the AI system", general(subject)),
         ("Elements of the AI system and the process of its development", development(subject, judged)),
@@ -59,21 +59,21 @@ fn general(subject: &Subject) -> String {
                the hardware that it runs on, instructions for use."
         ),
         env!("CARGO_PKG_VERSION"),
-        findings::title(&subject.run, &subject.recipe)
+        subject.title()
     )
 }
 
 fn development(subject: &Subject, judged: &[Judged]) -> String {
     let splits: Vec<String> =
         subject.data.splits().map(|(name, examples)| format!("{} {name}", examples.len())).collect();
-    let compute = Ending::read(&subject.run.folder).map_or_else(
+    let compute = Ending::read(&subject.folder).map_or_else(
         |_| blank("the computing resources that were used."),
         |ending| format!("- Training: {} steps in {:.0} s\n", ending.steps, ending.seconds),
     );
     format!(
         "- Design: architecture, loss, optimizer and all settings stand in `recipe.toml`; seed {}\n- Data: {}, {} examples\n\
          {compute}{}{}\n### Validation and testing\n\n{}\n\n{}\n### Cybersecurity\n\n{}",
-        subject.recipe.seed,
+        subject.seed,
         subject.data.name,
         splits.join(", "),
         blank("the design choices and their rationale, what the system optimises for, and trade-offs made."),

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use crucible_data::{Dataset, Examples, Inputs, Targets};
-use crucible_train::run_folder::name;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -20,19 +19,10 @@ impl Fingerprint {
     /// Of the network, its data and what is known of its training.
     pub(crate) fn new(subject: &Subject) -> Result<Self, CliError> {
         let mut hash = Sha256::new();
-        let recipe = serde_json::to_value(&subject.recipe).expect("plain data");
         for part in [VERSION.to_string(), env!("CARGO_PKG_VERSION").to_owned(), CONFIDENCE.to_string()] {
             add(&mut hash, part.as_bytes());
         }
-        for key in ["seed", "data", "model", "train", "defence", "fairness", "distill", "transfer", "poison"]
-        {
-            add(&mut hash, recipe[key].to_string().as_bytes());
-        }
-        for file in [name::CONFIG, name::MODEL, crucible_privacy::LEDGER] {
-            if subject.run.folder.has(file) {
-                add(&mut hash, &subject.run.folder.read(file)?);
-            }
-        }
+        subject.parts()?.iter().for_each(|part| add(&mut hash, part));
         dataset(&mut hash, &subject.data);
         Ok(Self(hash))
     }

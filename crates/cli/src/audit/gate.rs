@@ -46,7 +46,7 @@ impl Gate<'_> {
         let end = self.budget.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds));
         let mut judged = Vec::new();
         for asked in checks {
-            let fingerprint = fingerprint.of(asked, subject.recipe.seed);
+            let fingerprint = fingerprint.of(asked, subject.seed);
             let Some(one) = self.check(subject, asked, &fingerprint, end)? else { break };
             tell(&one);
             judged.push(one);
@@ -62,7 +62,7 @@ impl Gate<'_> {
         fingerprint: &str,
         end: Option<Instant>,
     ) -> Result<Option<Judged>, CliError> {
-        let folder = &subject.run.folder;
+        let folder = &subject.folder;
         let kept = if self.fresh { None } else { Kept::read(folder, &asked.name, fingerprint) };
         if let Some(kept) = kept {
             return Ok(Some(Judged { kept: true, ..judge(asked, kept) }));
@@ -74,7 +74,7 @@ impl Gate<'_> {
         if left.is_some_and(|left| left.is_zero()) {
             return Ok(Some(Judged::skipped(asked, "the audit's time was over before it began", 0.0)));
         }
-        let limit = Duration::from_secs(subject.limits().timeout_seconds);
+        let limit = Duration::from_secs(subject.limits.timeout_seconds);
         let start = Instant::now();
         let ended = self.measure(asked, limit.min(left.unwrap_or(limit)))?;
         let seconds = start.elapsed().as_secs_f64();

@@ -5,7 +5,6 @@ use crucible_report::Outcome;
 use serde_json::json;
 
 use super::{Subject, judged::Judged, page};
-use crate::findings;
 
 /// The card's place in the run folder; the hub takes it as `README.md`.
 pub(crate) const CARD: &str = "model-card.md";
@@ -15,7 +14,7 @@ const BLANK: &str = "*To be written by the people who offer this model.*";
 
 /// Writes the card. Strings of the metadata are written as JSON, which YAML reads.
 pub(crate) fn card(subject: &Subject, judged: &[Judged]) -> String {
-    let title = findings::title(&subject.run, &subject.recipe);
+    let title = subject.title();
     format!("---\n{}---\n\n# {title}\n\n{}", metadata(subject, judged, &title), words(subject, judged))
 }
 
@@ -60,7 +59,8 @@ fn metadata(subject: &Subject, judged: &[Judged], title: &str) -> String {
 }
 
 fn architecture(subject: &Subject) -> String {
-    let config = serde_json::to_value(&subject.run.config.architecture).expect("plain data");
+    let Some(run) = subject.trained() else { return "onnx".to_owned() };
+    let config = serde_json::to_value(&run.config.architecture).expect("plain data");
     config["name"].as_str().unwrap_or_default().to_owned()
 }
 

@@ -43,7 +43,7 @@ impl Rows {
     pub(crate) fn new(subject: &Subject, judged: &[Judged]) -> Self {
         Self {
             version: VERSION,
-            model: subject.run.folder.root().display().to_string(),
+            model: subject.folder.root().display().to_string(),
             created: findings::now(),
             crucible: env!("CARGO_PKG_VERSION").to_owned(),
             verdict: verdict(judged).into(),
@@ -59,7 +59,7 @@ pub(crate) fn verdict(judged: &[Judged]) -> Outcome {
 
 /// The report for people.
 pub(crate) fn page(subject: &Subject, judged: &[Judged]) -> Report {
-    let title = format!("Audit of {}", findings::title(&subject.run, &subject.recipe));
+    let title = format!("Audit of {}", subject.title());
     let mut report = Report::new(title, summary(judged));
     report.created = findings::now();
     report.verdict =
@@ -218,11 +218,11 @@ fn facts(subject: &Subject, judged: &[Judged]) -> Vec<Fact> {
     let kept = judged.iter().filter(|judged| judged.kept).count();
     let seconds: f64 = judged.iter().map(|judged| judged.seconds).sum();
     vec![
-        Fact::new("Run", Value::text(subject.run.folder.root().display().to_string())),
+        Fact::new("Run", Value::text(subject.folder.root().display().to_string())),
         Fact::new("Data", Value::text(format!("{}: {}", subject.data.name, splits.join(", ")))),
         Fact::new("Measuring took", Value::quantity(seconds, 1, "s")),
         Fact::new("Of an earlier audit", Value::text(format!("{kept} of {} checks", judged.len()))),
-        Fact::new("Seed", Value::text(subject.recipe.seed.to_string())),
+        Fact::new("Seed", Value::text(subject.seed.to_string())),
         Fact::new("Crucible", Value::text(env!("CARGO_PKG_VERSION"))),
     ]
 }

@@ -84,7 +84,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     }
     threads::start(None)?;
     let subject = Subject::open(path, &args.set)?;
-    let checks = subject.limits().checks();
+    let checks = subject.limits.checks();
     if let (Some(name), Some(into)) = (&args.measure, &args.into) {
         return measure(&subject, &checks, name, into);
     }
@@ -121,7 +121,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
 
 /// Writes the reports and says what came out.
 fn conclude(subject: &Subject, judged: &[Judged], output: &Output) -> Result<Status, CliError> {
-    let folder = &subject.run.folder;
+    let folder = &subject.folder;
     let rows = Rows::new(subject, judged);
     let page = page(subject, judged);
     folder.write(PAGE, to_html(&page).as_bytes())?;

@@ -62,7 +62,7 @@ impl Check for CorruptionAccuracy {
         for &corruption in &self.corruptions {
             let mut row = Vec::new();
             for severity in Severity::ALL {
-                let changed = corrupted(&examples, corruption, severity, subject.recipe.seed)?;
+                let changed = corrupted(&examples, corruption, severity, subject.seed)?;
                 let answers = subject.answers_on(&changed)?;
                 right.iter_mut().zip(answers.right()).for_each(|(count, right)| *count += u32::from(right));
                 row.push(answers.accuracy());

@@ -30,7 +30,7 @@ impl Check for Epsilon {
     }
 
     fn measure(&self, subject: &Subject) -> Result<Finding, Unmeasured> {
-        let Some(guarantee) = Guarantee::read(&subject.run.folder, &subject.recipe, &subject.data)? else {
+        let Some(guarantee) = Guarantee::read(&subject.folder, subject.recipe()?, &subject.data)? else {
             return skip("the run was trained without a guarantee; `train.privacy` in a recipe gives one");
         };
         if !guarantee.is_private() {

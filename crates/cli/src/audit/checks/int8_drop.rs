@@ -41,7 +41,7 @@ impl Check for Int8Drop {
     }
 
     fn measure(&self, subject: &Subject) -> Result<Finding, Unmeasured> {
-        let (run, train) = (&subject.run, &subject.data.train);
+        let (run, train) = (subject.run()?, &subject.data.train);
         let answers = subject.answers()?;
         if train.excerpts().is_some() {
             return skip("networks of texts have no integer arithmetic here");
@@ -49,7 +49,7 @@ impl Check for Int8Drop {
         if run.network.program().is_some() {
             return skip("the network computes in integers already");
         }
-        let sample = calibration_sample(train, self.examples, subject.recipe.seed);
+        let sample = calibration_sample(train, self.examples, subject.seed);
         let (inputs, features) = (inputs(train, &sample), run.config.input_shape().features());
         let config = QuantizeConfig::default();
         let prepared = Prepared::new(run.network.network(), &inputs, features, &config, &run.device)?;

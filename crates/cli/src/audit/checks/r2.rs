@@ -30,11 +30,11 @@ impl Check for R2 {
     }
 
     fn measure(&self, subject: &Subject) -> Result<Finding, Unmeasured> {
-        let Task::Regression { targets, .. } = &subject.run.config.format.task else {
+        let Task::Regression { targets, .. } = &subject.data.format.task else {
             return skip("the network tells classes apart, and R² is about numbers");
         };
         let (split, examples) = subject.held_out()?;
-        let predictions = &subject.evaluation()?.predictions;
+        let predictions = &subject.predictions()?.values;
         let all: Vec<u32> = (0..examples.len() as u32).collect();
         let actual = examples.gather_values(&all);
         let column = |values: &[f32], target: usize, rows: &[usize]| -> Vec<f32> {

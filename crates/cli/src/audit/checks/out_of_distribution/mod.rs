@@ -44,9 +44,9 @@ fn examples() -> usize {
 impl OutOfDistribution {
     /// The other data, scaled as the network's.
     fn load(&self, subject: &Subject) -> Result<Dataset, Unmeasured> {
-        let other = crucible_data::load(&self.data, std::path::Path::new(""), subject.recipe.seed)?;
+        let other = crucible_data::load(&self.data, std::path::Path::new(""), subject.seed)?;
         let (name, shape) = (other.name.clone(), other.format.input.shape());
-        match other.scaled_as(&subject.run.config.format.input) {
+        match other.scaled_as(&subject.data.format.input) {
             Some(other) => Ok(other),
             None => skip(format!(
                 "an input of {name} is {}, and the network's are not",

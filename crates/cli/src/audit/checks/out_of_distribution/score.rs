@@ -95,8 +95,9 @@ impl<'a> Scored<'a> {
         let rows = Rows::new(&features, width);
         let labels = subject.data.train.classes().expect("a classifier's examples have classes");
         let labels: Vec<usize> = labels[..count].iter().map(|label| *label as usize).collect();
-        let first = view.scaling.input(&train[..view.model.features()], &subject.run.device);
-        let vim = Head::of(subject.run.network.network(), first).and_then(|head| {
+        let run = subject.run()?;
+        let first = view.scaling.input(&train[..view.model.features()], &run.device);
+        let vim = Head::of(run.network.network(), first).and_then(|head| {
             let fits = width > 1 && head.weights.len() == head.bias.len() * width;
             let weights = fits.then(|| Rows::new(&head.weights, width))?;
             Vim::fit(rows, weights, &head.bias, width / 2)

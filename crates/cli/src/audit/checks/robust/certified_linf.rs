@@ -55,7 +55,8 @@ impl Check for CertifiedLinf {
         if self.method.certificate().norm() != Norm::Linf {
             return skip(format!("`{}` proves nothing of L∞", self.method.name()));
         }
-        let network = &subject.run.network;
+        let run = subject.run()?;
+        let network = &run.network;
         if network.program().is_some() {
             return skip("the network answers in integers, and the proof is about floats");
         }
@@ -64,8 +65,8 @@ impl Check for CertifiedLinf {
         let threat = Threat::new(Norm::Linf, self.eps, view.range)?;
         let inputs = valid_inputs(examples, self.examples.min(examples.len()), view.range);
         let certified =
-            Certified { model: &view.model, network, scaling: &view.scaling, device: &subject.run.device };
-        let mut rng = seed::stream(subject.recipe.seed, "audit/certify", 0);
+            Certified { model: &view.model, network, scaling: &view.scaling, device: &run.device };
+        let mut rng = seed::stream(subject.seed, "audit/certify", 0);
         let batch = view::batch(examples, &inputs);
         let verdicts = self.method.run(certified, batch, &threat, &mut rng)?;
         let certain = verdicts.iter().filter(|verdict| verdict.certain).count();

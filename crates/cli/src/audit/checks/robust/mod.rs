@@ -53,7 +53,7 @@ impl Attempt<'_> {
         let threat = Threat::new(self.norm, self.eps, view.range)?;
         let inputs = valid_inputs(examples, self.examples.min(examples.len()), view.range);
         let batch = view::batch(examples, &inputs);
-        let mut rng = seed::stream(subject.recipe.seed, "audit/attack", 0);
+        let mut rng = seed::stream(subject.seed, "audit/attack", 0);
         let found = self.attack.run(Victim::WhiteBox(&view.model), batch, &threat, &mut rng)?;
         let clean =
             view.answers(&inputs).iter().zip(batch.labels).filter(|(answer, label)| answer == label).count();
