@@ -57,7 +57,7 @@ macro_rules! generators {
 
         /// Any generator.
         #[derive(Module, Debug)]
-        #[allow(clippy::large_enum_variant, reason = "a network is made once, and Burn's derive knows no boxes")]
+        #[expect(clippy::large_enum_variant, reason = "there is one at a time, not many")]
         pub enum Generator {
             $($(#[$doc])* $variant($module),)*
         }
