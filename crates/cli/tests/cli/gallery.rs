@@ -33,7 +33,7 @@ fn job(from: &str, to: &str) -> String {
 #[test]
 fn recipes_that_are_not_there() {
     let place = Place::with_tables();
-    let known = "shipped recipes: mnist-mlp, mnist-cnn, mnist-lenet300, mnist-lenet5, mnist-transformer, adult-mlp, mnist-robust, mnist-certified, mnist-private, digits-pretrain, digits-transfer, fashion-transfer, movie-sentiment; a file is given by its path";
+    let known = "shipped recipes: mnist-mlp, mnist-cnn, mnist-lenet300, mnist-lenet5, mnist-transformer, adult-mlp, mnist-robust, mnist-certified, mnist-private, digits-pretrain, digits-transfer, fashion-transfer, movie-sentiment, mnist-gan; a file is given by its path";
     place.refuses(
         &["train", "minst-mlp"],
         2,
