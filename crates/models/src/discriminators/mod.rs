@@ -63,7 +63,6 @@ macro_rules! discriminators {
 
         /// Any discriminator.
         #[derive(Module, Debug)]
-        #[allow(clippy::large_enum_variant, reason = "a network is made once, and Burn's derive knows no boxes")]
         pub enum Discriminator {
             $($(#[$doc])* $variant($module),)*
         }
