@@ -7,10 +7,13 @@ use serde_json::json;
 use crate::{
     error::CliError,
     findings::{CONFIDENCE, classification, regression},
+    gan,
     output::{Output, Status},
     run::Run,
     threads,
 };
+
+mod generator;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -20,6 +23,18 @@ pub(crate) struct Args {
     /// The split to measure on
     #[arg(long, value_enum, default_value_t = Split::Test)]
     split: Split,
+
+    /// Of a generator: the run of the classifier by whose features and answers its pictures are measured
+    #[arg(long, value_name = "RUN")]
+    by: Option<PathBuf>,
+
+    /// Of a generator: how many pictures
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    count: u32,
+
+    /// Of a generator: the seed of the pictures
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -31,6 +46,19 @@ enum Split {
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     threads::start(None)?;
+    if gan::holds_generator(&args.run) {
+        let Some(by) = &args.by else {
+            return Err(CliError::Usage(format!(
+                "{} holds a generator, whose pictures are measured by a classifier of the same pictures: \
+                 `crucible train mnist-cnn --out judge`, then `--by judge`",
+                args.run.display()
+            )));
+        };
+        return generator::run(&args.run, by, args.count as usize, args.seed, output);
+    }
+    if args.by.is_some() {
+        return Err(CliError::Usage("--by is for runs of generators; this one answers itself".to_owned()));
+    }
     let run = Run::open(&args.run)?;
     let recipe = run.recipe()?;
     let data = run.data(&recipe)?;

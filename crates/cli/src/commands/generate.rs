@@ -1,13 +1,12 @@
 use std::path::{Path, PathBuf};
 
-use crucible_data::{Picture, animation, grid, seed};
-use crucible_train::adversarial::{latent, pictures};
-use rand::RngExt;
+use crucible_data::{Picture, animation, grid};
+use crucible_train::adversarial::pictures;
 use serde_json::json;
 
 use crate::{
     error::CliError,
-    gan::GanRun,
+    gan::{GanRun, Own},
     output::{Output, Status},
     threads,
 };
@@ -90,21 +89,6 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
         output.line(format!("The walk, there and back: {}", path.display()));
     }
     Ok(Status::Done)
-}
-
-/// What a picture of this number is made of.
-struct Own {
-    latent: Vec<f32>,
-    class: u32,
-}
-
-impl Own {
-    fn draw(seed: u64, number: u64, length: usize, classes: Option<usize>) -> Self {
-        let mut rng = seed::stream(seed, "generate", number);
-        let latent = latent(length, &mut rng);
-        let class = classes.map_or(0, |classes| rng.random_range(0..classes as u32));
-        Self { latent, class }
-    }
 }
 
 fn class(run: &GanRun, wanted: Option<&str>) -> Result<Option<u32>, CliError> {

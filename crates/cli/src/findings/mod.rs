@@ -12,6 +12,7 @@ pub(crate) mod detection;
 mod distillation;
 pub(crate) mod explanation;
 pub(crate) mod extraction;
+pub(crate) mod generation;
 pub(crate) mod generator;
 mod guarantee;
 pub(crate) mod importance;
