@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use crucible_compress::{CompressError, OpenError};
 use crucible_data::DataError;
 use crucible_explain::ExplainError;
+use crucible_hub::HubError;
 use crucible_models::{
     ModelError, adapters::peft::PeftError, architectures::hugging_face::PretrainedError,
     weights::WeightsError,
@@ -62,6 +63,8 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Corruption(#[from] crucible_data::corruptions::NotCorrupted),
     #[error(transparent)]
+    Hub(#[from] HubError),
+    #[error(transparent)]
     Model(#[from] ModelError),
     #[error(transparent)]
     Train(#[from] TrainError),
@@ -91,6 +94,7 @@ impl CliError {
             | Self::NoGenerator { .. }
             | Self::NoModel { .. }
             | Self::NoAdapters { .. } => 2,
+            Self::Hub(HubError::Name { .. }) => 2,
             Self::Model(_)
             | Self::Compress(_)
             | Self::Export(_)
@@ -106,6 +110,7 @@ impl CliError {
             Self::OtherData { .. }
             | Self::Weights(_)
             | Self::Foreign(_)
+            | Self::Hub(_)
             | Self::Adapters { .. }
             | Self::Pretrained { .. }
             | Self::Archive { .. }

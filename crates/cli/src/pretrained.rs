@@ -1,9 +1,11 @@
 //! Encoders of Hugging Face's as `[transfer]` starts from them, and what a recipe need not say because `from` does.
 
-use std::path::Path;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use crucible_data::Tokenizer;
+use crucible_hub::{Hub, Progress, Repository, Wanted};
 use crucible_models::{
     Architecture,
     architectures::{
@@ -15,9 +17,45 @@ use crucible_models::{
 use crucible_train::{RunFolder, run_folder::name};
 use serde_json::{Map, Value};
 
-use crate::{error::CliError, run::RunConfig};
+use crate::{error::CliError, progress::Download, run::RunConfig};
 
 pub(crate) const CONFIG: &str = "config.json";
+
+/// What training starts from in a repository of the hub. Not every network has the first two.
+const START: [Wanted<'static>; 3] =
+    [Wanted::Optional(CONFIG), Wanted::Optional(Tokenizer::FILE), Wanted::WEIGHTS];
+
+/// A folder as it is given, or, for `hf:owner/name`, the one in the cache that the wanted files were fetched into. `note`
+/// hears what a user should know of where they come from.
+pub(crate) fn folder(
+    given: &Path,
+    wanted: &[Wanted<'_>],
+    watched: bool,
+    mut note: impl FnMut(String),
+) -> Result<PathBuf, CliError> {
+    let Some(text) = given.to_str().filter(|text| Repository::is_named_by(text)) else {
+        return Ok(given.to_owned());
+    };
+    let repository = Repository::parse(text)?;
+    let mut bar = Download::new(watched);
+    let folder = Hub::from_env()?.fetch(&repository, wanted, &mut |progress| match progress {
+        Progress::Bytes { file, done, total } => bar.show(file, done, total),
+        Progress::Cached { reason, unknown } => note(cached(&repository, reason, unknown)),
+        _ => {}
+    });
+    bar.finish();
+    let folder = folder?;
+    Ok(std::path::absolute(&folder).unwrap_or(folder))
+}
+
+/// Says that a repository is as it was when it was last fetched.
+fn cached(repository: &Repository, reason: &str, unknown: &[String]) -> String {
+    let lost = match unknown {
+        [] => String::new(),
+        names => format!(" Whether the repository has these is not known: {}.", names.join(", ")),
+    };
+    format!("{repository} is taken from the cache: {reason}.{lost}")
+}
 
 /// Whether a folder is one of Hugging Face's.
 pub(crate) fn is_folder(folder: &Path) -> bool {
@@ -62,9 +100,13 @@ pub(crate) fn weights(
 /// that is not there, where it names no architecture, and the tokenizer of texts.
 pub(crate) fn overrides(seen: &Value, base: &Path) -> Result<Vec<String>, CliError> {
     let mut overrides = Vec::new();
-    let Some(from) = seen["transfer"]["from"].as_str().map(|from| base.join(from)) else {
-        return Ok(overrides);
-    };
+    let Some(given) = seen["transfer"]["from"].as_str() else { return Ok(overrides) };
+    let mut from = base.join(given);
+    if Repository::is_named_by(given) {
+        from = folder(Path::new(given), &START, std::io::stderr().is_terminal(), |_| ())?;
+        // The run's recipe names the commit that it started from.
+        overrides.push(format!("transfer.from={}", Value::from(from.to_string_lossy())));
+    }
     let (model, tokenizer) = (&seen["model"], from.join(Tokenizer::FILE));
     let has_texts = seen["data"]["source"] == "texts" || seen["data"]["source"]["source"] == "texts";
     if has_texts && seen["data"]["tokenizer"].is_null() && tokenizer.is_file() {

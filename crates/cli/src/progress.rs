@@ -94,6 +94,34 @@ impl Jobs {
     }
 }
 
+/// A bar over the bytes of files that come one after another, or nothing.
+pub(crate) struct Download {
+    bar: ProgressBar,
+    file: String,
+}
+
+impl Download {
+    pub(crate) fn new(watched: bool) -> Self {
+        let bar = bar(watched, "{bar:32} {percent:>3}%  {msg}  {bytes} of {total_bytes}  {eta} left");
+        Self { bar, file: String::new() }
+    }
+
+    /// Of a file, `done` bytes are here, of as many as `total` says, if that is known.
+    pub(crate) fn show(&mut self, file: &str, done: u64, total: Option<u64>) {
+        self.bar.set_position(done);
+        if self.file != file {
+            file.clone_into(&mut self.file);
+            self.bar.set_length(total.unwrap_or(done));
+            self.bar.set_message(self.file.clone());
+            self.bar.reset_eta();
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// A bar over things that are done one after another, or nothing.
 pub(crate) fn count(watched: bool, length: u64) -> ProgressBar {
     let bar = bar(watched, "{bar:32} {percent:>3}%  {pos} of {len}  {eta} left");

@@ -34,8 +34,9 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Transfer {
     /// The folder of its run, as whose pictures these are scaled; or weights from elsewhere: a safetensors or PyTorch file,
-    /// or a folder with one, of an encoder of Hugging Face's also with its config.json and tokenizer.json. A run or such an
-    /// encoder says what `[model]` is, where that names none, and brings the tokenizer of texts.
+    /// or a folder with one, of an encoder of Hugging Face's also with its config.json and tokenizer.json. `hf:owner/name`
+    /// is such a folder on Hugging Face's hub, which is fetched into the hub's cache, at `hf:owner/name@revision` if not at
+    /// `main`. A run or such an encoder says what `[model]` is, where that names none, and brings the tokenizer of texts.
     pub(crate) from: PathBuf,
     /// The layer that tells classes apart, the last one.
     #[serde(default)]

@@ -20,13 +20,14 @@ use super::export::{check_place, write};
 use crate::{
     error::CliError,
     output::{Output, Status},
-    progress, threads,
+    pretrained, progress, threads,
 };
 use folder::Folder;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A folder with config.json, model.safetensors and tokenizer.json, as Hugging Face has them
+    /// A folder with config.json, model.safetensors and tokenizer.json, as Hugging Face has them, or its name on the hub,
+    /// hf:owner/name
     model: PathBuf,
 
     /// Texts: a table (.csv, .tsv) or JSON lines (.jsonl), gzipped or not
@@ -84,7 +85,9 @@ impl From<Pooling> for TokenPooling {
 pub(crate) fn run(args: Args, output: &Output) -> Result<Status, CliError> {
     threads::start(args.threads)?;
     check_place(&args.out)?;
-    let folder = Folder::open(&args.model, args.pooling.map(Into::into), args.max_tokens)?;
+    let model =
+        pretrained::folder(&args.model, &folder::WANTED, output.is_watched(), |note| output.line(note))?;
+    let folder = Folder::open(&model, args.pooling.map(Into::into), args.max_tokens)?;
     let texts = texts_from_file(&args.file, &args.column)?;
     let device = Device::flex();
     let max_tokens = folder.max_tokens;

@@ -80,7 +80,7 @@ fn every_mistake_of_a_recipe_is_told_at_once() {
         text,
         2,
         "bad.toml:1:1: unknown key `sead` at the top level\n    1 | sead = 1\n      | ^^^^ did you mean `seed`? \
-         allowed: seed, data, model, train, defence, distill, transfer, poison\n\n\
+         allowed: seed, data, model, train, defence, fairness, distill, transfer, poison, audit\n\n\
          bad.toml:4:1: unknown key `limt` in [data]\n    4 | limt = 3\n      | ^^^^ did you mean `limit`? \
          allowed: validation, test, normalize, mean, std, only, per_class, limit\n\n\
          bad.toml:7:1: unknown key `hiden` in [model]\n    7 | hiden = [3]\n      | ^^^^^ did you mean `hidden`? \

@@ -14,6 +14,7 @@ mod fairness;
 mod gallery;
 mod gate;
 mod generate;
+mod hub;
 mod membership;
 mod poison;
 mod privacy;

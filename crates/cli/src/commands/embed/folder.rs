@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use crucible_data::Tokenizer;
+use crucible_hub::Wanted;
 use crucible_models::{
     InputShape,
     architectures::{
@@ -20,6 +21,16 @@ const POOLING: &str = "1_Pooling/config.json";
 /// Where the number of tokens stands that texts are cut to.
 const LIMITS: [(&str, &str); 2] =
     [("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")];
+
+/// What is read of a repository of the hub.
+pub(super) const WANTED: [Wanted<'static>; 6] = [
+    Wanted::Required(pretrained::CONFIG),
+    Wanted::Required(TOKENIZER),
+    Wanted::Optional(POOLING),
+    Wanted::Optional(LIMITS[0].0),
+    Wanted::Optional(LIMITS[1].0),
+    Wanted::WEIGHTS,
+];
 
 /// What it takes to make vectors of texts.
 pub(super) struct Folder {
