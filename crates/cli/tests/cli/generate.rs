@@ -158,8 +158,7 @@ fn a_generator_answers_nothing_and_a_network_that_answers_makes_no_pictures() {
     let words = "gan holds a generator, which makes pictures and answers nothing: `crucible generate gan` asks it for some, \
                  `crucible report gan` writes its report anew, and `crucible train --resume gan` goes on with its training";
     for args in [
-        &["eval", "gan"][..],
-        &["predict", "gan", "x.png"],
+        &["predict", "gan", "x.png"][..],
         &["explain", "gan"],
         &["attack", "gan"],
         &["certify", "gan"],
@@ -172,6 +171,17 @@ fn a_generator_answers_nothing_and_a_network_that_answers_makes_no_pictures() {
     ] {
         place.refuses(args, 2, words);
     }
+    place.refuses(
+        &["eval", "gan"],
+        2,
+        "gan holds a generator, whose pictures are measured by a classifier of the same pictures: `crucible train mnist-cnn \
+         --out judge`, then `--by judge`",
+    );
+    place.refuses(
+        &["eval", "gan", "--by", "run"],
+        2,
+        "--by run: it reads 4 values, and the pictures are 1x8x8",
+    );
     let words = "run is no generator: it holds a network that answers, and no generator; `crucible predict run FILE` asks it";
     place.refuses(&["generate", "run"], 2, words);
     place.refuses(&["generate", "gan", "--class", "up"], 2, "there is no class `up`; there are left, right");
@@ -270,4 +280,35 @@ fn pictures_of_a_folder_are_learned_in_colour() {
     ]);
     place.ok(&["generate", "run", "--count", "2", "--out", "made"]);
     assert_eq!(header(&place.read("made/000001.png")), ([9, 9], [8, 2]));
+}
+
+#[test]
+fn pictures_are_measured_by_a_classifier() {
+    let place = place();
+    place.ok(&["train", "job.toml", "--out", "gan", "--quiet", "--set", "gan.epochs=1"]);
+    let data = "[data]\nsource = \"idx\"\npath = \"halves\"\nclasses = [\"left\", \"right\"]\n";
+    place.write(
+        "judge.toml",
+        format!("{data}[model]\nname = \"mlp\"\nhidden = [6]\n[train]\nepochs = 20\nbatch_size = 8\n"),
+    );
+    place.ok(&["train", "judge.toml", "--out", "judge", "--quiet"]);
+    let eval = ["eval", "gan", "--by", "judge", "--count", "40", "--json"];
+    let found = place.ok(&eval).object();
+    assert_eq!(
+        (&found["samples"], &found["real"], &found["resize"]),
+        (&40.into(), &20.into(), &"none".into())
+    );
+    assert!(found["extractor"].as_str().unwrap().contains("6 of them"), "{found}");
+    let number = |key: &str| found[key].as_f64().unwrap();
+    // Two halves of the same are closer than what was hardly trained.
+    assert!(number("frechet_distance") > number("frechet_distance_of_halves"), "{found}");
+    assert!(
+        (0.0..=1.0).contains(&number("confident")) && (0.0..=1.0).contains(&number("as_asked")),
+        "{found}"
+    );
+    let counts: u64 =
+        found["class_counts"].as_array().unwrap().iter().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(counts, 40);
+    assert_eq!(place.ok(&eval).object(), found, "the same pictures again");
+    assert!(place.text("gan/report.html").contains("What its pictures are like"));
 }
