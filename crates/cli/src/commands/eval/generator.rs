@@ -9,6 +9,7 @@ use crucible_measure::{
     softmax,
 };
 use crucible_models::{Classifier, Featured};
+use rand::seq::SliceRandom;
 
 use crate::{
     error::CliError,
@@ -56,8 +57,10 @@ pub(super) fn run(
     let trained = judge.look(&training);
 
     let width = samples.width;
-    // By turns, for a split may be sorted: the second half of MNIST's test pictures is by other writers.
-    let [first, second] = [others.half(0), others.half(1)];
+    // At random, for a split may have an order: the second half of MNIST's test pictures is by other writers.
+    let mut order: Vec<usize> = (0..take).collect();
+    order.shuffle(&mut crucible_data::seed::stream(seed, "halves", 0));
+    let [first, second] = [&order[..take / 2], &order[take / 2..]].map(|half| others.at(half));
     let mut rng = crucible_data::seed::stream(seed, "measure", 0);
     let subsets = Subsets { size: Subsets::default().size.min(take).min(count), ..Subsets::default() };
     let (few_made, few_real) = (samples.first(PAIRS), others.first(PAIRS));
@@ -134,9 +137,10 @@ impl Looked {
         Rows::new(&self.features, self.width)
     }
 
-    /// The features of every second picture.
-    fn half(&self, first: usize) -> Vec<f64> {
-        self.rows().iter().skip(first).step_by(2).flatten().copied().collect()
+    /// The features of these pictures.
+    fn at(&self, places: &[usize]) -> Vec<f64> {
+        let rows = self.rows();
+        places.iter().flat_map(|place| rows.row(*place)).copied().collect()
     }
 
     fn first(&self, count: usize) -> Rows<'_> {
