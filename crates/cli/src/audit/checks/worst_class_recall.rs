@@ -52,7 +52,7 @@ impl Check for WorstClassRecall {
             .map(|recall| recall.interval(confidence))
             .reduce(|a, b| crucible_measure::Interval { low: a.low.min(b.low), high: a.high.min(b.high) });
         let meaning = format!(
-            "Of the examples of class `{}` the network finds {:.2}%, of every other class more.",
+            "Of the examples of class `{}` the network finds {:.2}%; no class is found less often.",
             classes[worst],
             100.0 * value
         );
