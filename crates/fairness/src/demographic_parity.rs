@@ -1,52 +1,16 @@
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::{Mitigation, gap::between_groups, scene::Scene};
+use crate::{Notion, Scene, gap::between_groups};
 
-/// The loss, and the variance between groups of the mean probability of the favourable answer.
-///
-/// Source: A. Beutel et al., "Putting fairness principles into practice", AIES 2019, with the variance between groups in the
-/// place of their correlation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DemographicParity {
-    /// The column of the group.
-    pub group: String,
-    /// The class that is good to get; of two classes the second by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub favourable: Option<String>,
-    /// How much it counts beside the loss.
-    #[serde(default = "weight")]
-    #[schemars(range(min = 0.0))]
-    pub weight: f64,
-}
+/// Every group gets the favourable answer with the same mean probability.
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+pub struct Parity;
 
-fn weight() -> f64 {
-    10.0
-}
-
-impl Default for DemographicParity {
-    fn default() -> Self {
-        Self { group: String::new(), favourable: None, weight: weight() }
-    }
-}
-
-impl Mitigation for DemographicParity {
-    fn group(&self) -> &str {
-        &self.group
-    }
-
-    fn favourable(&self) -> Option<&str> {
-        self.favourable.as_deref()
-    }
-}
-
-impl DemographicParity {
-    pub(crate) fn loss(&self, scene: &Scene<'_>) -> Tensor<1> {
+impl Notion for Parity {
+    fn apart(scene: &Scene<'_>) -> Tensor<1> {
         let probability = scene.probability();
         let all = probability.clone().inner().ones_like();
-        let apart = between_groups(probability, scene.groups.clone(), Tensor::from_inner(all));
-        scene.plain() + apart.mul_scalar(self.weight)
+        between_groups(probability, scene.groups.clone(), Tensor::from_inner(all))
     }
 }

@@ -1,54 +1,17 @@
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::{Mitigation, gap::between_groups, scene::Scene};
+use crate::{Notion, Scene, gap::between_groups};
 
-/// The loss, and the variances between groups of the mean probability of the favourable answer, among those who deserve it and
-/// among those who do not.
-///
-/// Source: A. Beutel et al., "Putting fairness principles into practice", AIES 2019, with the variance between groups in the
-/// place of their correlation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EqualizedOdds {
-    /// The column of the group.
-    pub group: String,
-    /// The class that is good to get; of two classes the second by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub favourable: Option<String>,
-    /// How much it counts beside the loss.
-    #[serde(default = "weight")]
-    #[schemars(range(min = 0.0))]
-    pub weight: f64,
-}
+/// The same among those who deserve it, and among those who do not.
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+pub struct Odds;
 
-fn weight() -> f64 {
-    10.0
-}
-
-impl Default for EqualizedOdds {
-    fn default() -> Self {
-        Self { group: String::new(), favourable: None, weight: weight() }
-    }
-}
-
-impl Mitigation for EqualizedOdds {
-    fn group(&self) -> &str {
-        &self.group
-    }
-
-    fn favourable(&self) -> Option<&str> {
-        self.favourable.as_deref()
-    }
-}
-
-impl EqualizedOdds {
-    pub(crate) fn loss(&self, scene: &Scene<'_>) -> Tensor<1> {
+impl Notion for Odds {
+    fn apart(scene: &Scene<'_>) -> Tensor<1> {
         let (probability, deserved) = (scene.probability(), scene.deserved());
         let others = deserved.clone().neg().add_scalar(1.0);
         let of = |counts| between_groups(probability.clone(), scene.groups.clone(), counts);
-        let apart = of(deserved) + of(others);
-        scene.plain() + apart.mul_scalar(self.weight)
+        of(deserved) + of(others)
     }
 }

@@ -11,6 +11,7 @@ mod demographic_parity;
 mod equal_opportunity;
 mod equalized_odds;
 mod gap;
+mod penalty;
 mod reweighing;
 mod scene;
 
@@ -21,12 +22,16 @@ use crucible_data::{Column, Dataset, InputFormat, Task};
 use crucible_models::Tapped;
 use crucible_train::{Batch, Objective, registry};
 
-pub use demographic_parity::DemographicParity;
-pub use equal_opportunity::EqualOpportunity;
-pub use equalized_odds::EqualizedOdds;
+pub use penalty::{Notion, Penalty};
 pub use reweighing::Reweighing;
+pub use scene::Scene;
 
-use scene::Scene;
+/// The loss, and how far groups are from demographic parity.
+pub type DemographicParity = Penalty<demographic_parity::Parity>;
+/// The loss, and how far groups are from equal opportunity.
+pub type EqualOpportunity = Penalty<equal_opportunity::Opportunity>;
+/// The loss, and how far groups are from equalized odds.
+pub type EqualizedOdds = Penalty<equalized_odds::Odds>;
 
 /// A way to have groups treated alike.
 pub trait Mitigation {
@@ -37,6 +42,14 @@ pub trait Mitigation {
     fn favourable(&self) -> Option<&str> {
         None
     }
+
+    /// Whether it asks for such a class.
+    fn needs_favourable(&self) -> bool {
+        false
+    }
+
+    /// What a step makes small.
+    fn loss(&self, scene: &Scene<'_>) -> Tensor<1>;
 }
 
 registry! {
@@ -110,14 +123,14 @@ impl Fair {
         };
         let places = places(&data.format.input, config.mitigation().group())?;
         let there = || classes.join(", ");
-        let favourable = match (config.mitigation().favourable(), &config) {
-            (Some(name), _) => classes
+        let mitigation = config.mitigation();
+        let favourable = match mitigation.favourable() {
+            Some(name) => classes
                 .iter()
                 .position(|class| class == name)
                 .ok_or_else(|| FairnessError::Class { name: name.to_owned(), there: there() })?,
-            (None, FairnessConfig::Reweighing(_)) => classes.len() - 1,
-            (None, _) if classes.len() == 2 => 1,
-            (None, _) => return Err(FairnessError::Favourable { there: there() }),
+            None if classes.len() == 2 || !mitigation.needs_favourable() => classes.len() - 1,
+            None => return Err(FairnessError::Favourable { there: there() }),
         };
         let weights = reweighing::weights(data, &places, classes.len());
         Ok(Self { config, places, favourable, weights })
@@ -140,12 +153,7 @@ impl Objective for Fair {
         let Batch { network, inputs, targets, loss, tap, .. } = batch;
         let groups = inputs.clone().slice([0..inputs.dims()[0], self.places.clone()]);
         let outputs = network.forward(inputs, tap);
-        let scene = Scene { outputs, targets, groups, loss, favourable: self.favourable };
-        match &self.config {
-            FairnessConfig::Reweighing(_) => scene.weighted(&self.weights),
-            FairnessConfig::DemographicParity(settings) => settings.loss(&scene),
-            FairnessConfig::EqualOpportunity(settings) => settings.loss(&scene),
-            FairnessConfig::EqualizedOdds(settings) => settings.loss(&scene),
-        }
+        let (favourable, weights) = (self.favourable, &self.weights);
+        self.config.mitigation().loss(&Scene { outputs, targets, groups, loss, favourable, weights })
     }
 }

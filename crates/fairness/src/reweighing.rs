@@ -24,6 +24,10 @@ impl Mitigation for Reweighing {
     fn group(&self) -> &str {
         &self.group
     }
+
+    fn loss(&self, scene: &Scene<'_>) -> Tensor<1> {
+        scene.weighted()
+    }
 }
 
 /// The weight of an example by its group, of which the last are those in none, and its class.
@@ -52,9 +56,9 @@ impl Scene<'_> {
     /// The mean of the recipe's loss over examples with weights by group and class.
     ///
     /// A loss is a mean over examples, so that each cell of group and class is taken by itself, and counts as it is large.
-    pub(crate) fn weighted(&self, weights: &[Vec<f32>]) -> Tensor<1> {
+    pub(crate) fn weighted(&self) -> Tensor<1> {
         let device = self.outputs.device();
-        let cells = self.cells(weights);
+        let cells = self.cells();
         let all: usize = cells.iter().map(|(_, indices)| indices.len()).sum();
         let parts = cells.into_iter().map(|(weight, indices)| {
             let share = indices.len() as f64 / all as f64;
@@ -68,13 +72,14 @@ impl Scene<'_> {
     }
 
     /// The examples of each weight, by group and class.
-    fn cells(&self, weights: &[Vec<f32>]) -> Vec<(f32, Vec<i32>)> {
+    fn cells(&self) -> Vec<(f32, Vec<i32>)> {
         let read = |tensor: &Tensor<2>| -> Vec<f32> {
             tensor.clone().into_data().try_to_vec().expect("networks here hold f32")
         };
         let (groups, targets) = (read(&self.groups), read(&self.targets));
         let (width, outputs) = (self.groups.dims()[1], self.targets.dims()[1]);
-        let mut cells: Vec<Vec<Vec<i32>>> = weights.iter().map(|row| vec![Vec::new(); row.len()]).collect();
+        let mut cells: Vec<Vec<Vec<i32>>> =
+            self.weights.iter().map(|row| vec![Vec::new(); row.len()]).collect();
         let rows = groups.chunks_exact(width).zip(targets.chunks_exact(outputs));
         for (example, (member, target)) in (0..).zip(rows) {
             let class = match target {
@@ -83,8 +88,10 @@ impl Scene<'_> {
             };
             cells[group(member)][class].push(example);
         }
-        let flat =
-            cells.into_iter().zip(weights).flat_map(|(row, weights)| row.into_iter().zip(weights.clone()));
+        let flat = cells
+            .into_iter()
+            .zip(self.weights)
+            .flat_map(|(row, weights)| row.into_iter().zip(weights.clone()));
         flat.filter(|(indices, _)| !indices.is_empty()).map(|(indices, weight)| (weight, indices)).collect()
     }
 }

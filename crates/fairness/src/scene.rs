@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, activation};
 use crucible_train::losses::Loss;
 
 /// What the network answers, what is true, and who is in which group.
-pub(crate) struct Scene<'a> {
+pub struct Scene<'a> {
     /// `[n, outputs]`.
     pub(crate) outputs: Tensor<2>,
     /// `[n, outputs]`, as the loss encodes them.
@@ -13,6 +13,14 @@ pub(crate) struct Scene<'a> {
     pub(crate) groups: Tensor<2>,
     pub(crate) loss: &'a dyn Loss,
     pub(crate) favourable: usize,
+    /// Of each group, and then of those in none, and of each class, the weight of an example.
+    pub(crate) weights: &'a [Vec<f32>],
+}
+
+impl std::fmt::Debug for Scene<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scene").field("favourable", &self.favourable).finish_non_exhaustive()
+    }
 }
 
 impl Scene<'_> {
@@ -80,6 +88,7 @@ mod tests {
                 groups: tensor(&[1.0; 2], 1),
                 loss,
                 favourable,
+                weights: &[],
             };
             let single = scene(tensor(&[2.0, -1.0], 1), tensor(&[1.0, 0.0], 1), one.loss());
             let both = scene(tensor(&[0.0, 2.0, 0.0, -1.0], 2), tensor(&[0.0, 1.0, 1.0, 0.0], 2), two.loss());
@@ -104,9 +113,10 @@ mod tests {
         let pairs = outputs.into_iter().zip(targets).zip(of_each);
         let expected = pairs.map(|(pair, weight)| weight * own(pair)).sum::<f32>() / 4.0;
         let (outputs, targets) = (tensor(&outputs, 1), tensor(&targets, 1));
-        let scene = Scene { outputs, targets, groups, loss: loss.loss(), favourable: 1 };
-        close(&[scene.weighted(&weights).into_scalar()], &[expected]);
+        let scene = Scene { outputs, targets, groups, loss: loss.loss(), favourable: 1, weights: &weights };
+        close(&[scene.weighted().into_scalar()], &[expected]);
         let ones = vec![vec![1.0; 2]; 3];
-        close(&[scene.weighted(&ones).into_scalar()], &[scene.plain().into_scalar()]);
+        let scene = Scene { weights: &ones, ..scene };
+        close(&[scene.weighted().into_scalar()], &[scene.plain().into_scalar()]);
     }
 }
